@@ -1,0 +1,238 @@
+"""gunicorn's settings; every value says why.
+
+The master runs this file before the gevent worker patches the standard library. Whatever binds `ssl` before
+that (requests, urllib3, so all of app/) fails in the workers with a RecursionError at its first HTTPS call:
+import none of it here.
+"""
+
+import json
+import logging
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from dotenv import dotenv_values
+from gunicorn import glogging
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+
+# Read, not loaded: a value of .env written to the master's environment would outlive a change of the file,
+# and the workers that SIGHUP starts would see the old one.
+ENVIRON = dict(os.environ)
+if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() not in {"1", "true", "t", "yes", "y"}:
+    ENVIRON = {**dotenv_values(Path(__file__).with_name(".env")), **os.environ}
+
+
+def text(key: str, default: str) -> str:
+    return (ENVIRON.get(key) or "").strip() or default
+
+
+def whole(key: str, default: int, lowest: int, highest: int) -> int:
+    raw = text(key, str(default))
+    if not raw.isdecimal() or not lowest <= int(raw) <= highest:
+        sys.exit(f"{key}={raw!r}: expected a whole number from {lowest} to {highest}")
+    return int(raw)
+
+
+def one_of(key: str, default: str, *words: str) -> str:
+    raw = text(key, default).lower()
+    if raw not in words:
+        sys.exit(f"{key}={raw!r}: expected one of {', '.join(words)}")
+    return raw
+
+
+# --- the application
+
+wsgi_app = "wsgi:app"
+proc_name = "anthropic-proxy"
+# The application would bind `ssl` before gevent patches it, see above.
+preload_app = False
+
+# --- where it listens
+
+HOST, PORT = text("HOST", "0.0.0.0"), whole("PORT", 5000, 0, 65_535)
+bind = f"[{HOST}]:{PORT}" if ":" in HOST else f"{HOST}:{PORT}"
+# Connections that may wait while a worker starts; the kernel caps it at net.core.somaxconn.
+backlog = 2048
+# One listener for all: with a listener each, a reload drops what waits at the leaving worker.
+reuse_port = False
+
+# --- workers
+
+# Streams wait for the upstream, so one worker carries thousands; the second serves while the first is
+# replaced or counts tokens. More only when a core is busy: the number of cores says nothing inside a
+# container.
+workers = whole("WORKERS", 2, 1, 1024)
+worker_class = "gevent"
+# Recycling a worker would cut every stream that outlasts graceful_timeout.
+max_requests = 0
+# The heartbeat is a file. On a disk that stalls, touching it blocks the worker (gunicorn's FAQ: "How do I
+# avoid Gunicorn excessively blocking in os.fchmod?").
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
+
+WANTED_CONNECTIONS = whole("WORKER_CONNECTIONS", 10_000, 1, 1_000_000)
+# The client's socket and the upstream's.
+DESCRIPTORS_A_STREAM = 2
+# The listener, logs, pipes, files being read, pooled connections to the upstream.
+OTHER_DESCRIPTORS = 256
+
+
+def connections_that_fit(wanted: int) -> int:
+    """Raise the soft limit of open files as needed; the number of connections that then fit in a worker."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted * DESCRIPTORS_A_STREAM + OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        except ValueError:  # macOS: an unlimited hard limit still ends at kern.maxfilesperproc
+            needed = soft
+    return max(1, min(wanted, (needed - OTHER_DESCRIPTORS) // DESCRIPTORS_A_STREAM))
+
+
+# An open stream holds one, an idle connection too, and the kernel shares new ones unevenly: each worker has
+# room for all. Past this number connections wait in the backlog, which is better than running out of
+# descriptors.
+worker_connections = connections_that_fit(WANTED_CONNECTIONS)
+
+# --- time, in seconds
+
+# A heartbeat of the worker's event loop, not a limit for requests. A worker that misses it is killed with
+# every stream it holds: far above the longest work on the loop (under 2 s for the largest body), it still
+# ends a hang.
+timeout = 60
+# How long an idle connection stays, and within what time a request's headers must arrive (0 would be: never
+# mind). httpx, so both official SDKs, drops an idle connection after 5: the server must not be the first to
+# close, or a request can meet a connection that is just being closed.
+keepalive = 10
+# What open streams get to finish after SIGTERM or SIGHUP.
+graceful_timeout = whole("GRACEFUL_TIMEOUT", 30, 1, 86_400)
+# When whoever supervises this process sends SIGKILL, as it says itself: not before the streams had their
+# time.
+STOP_TIMEOUT = whole("STOP_TIMEOUT", graceful_timeout + 10, 1, 1_000_000)
+if graceful_timeout >= STOP_TIMEOUT:
+    sys.exit(
+        f"GRACEFUL_TIMEOUT={graceful_timeout}: expected less than the {STOP_TIMEOUT} s until SIGKILL; "
+        f"raise those to {graceful_timeout + 10} or more (in supervisord.conf: stopwaitsecs and STOP_TIMEOUT)"
+    )
+
+# --- what a request may look like
+
+# The largest that gunicorn takes: any query string is accepted.
+limit_request_line = 8190
+# A client behind a CDN sends about 40.
+limit_request_fields = 100
+# Room for a long bearer token; times the fields, it bounds the memory that a connection's headers take.
+limit_request_field_size = 8190
+# X_Forwarded_For would become X-Forwarded-For. No client needs such a name, so it is told: 400.
+header_map = "refuse"
+# No header may set SCRIPT_NAME, PATH_INFO or REMOTE_USER, and no proxy is believed about the scheme or an
+# address: the application itself reads X-Forwarded-For, by TRUSTED_PROXIES.
+forwarder_headers = ""
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+proxy_protocol = False
+# "auto" would change the parser, and with it what is refused, when a package happens to be installed.
+http_parser = "python"
+# gunicornc's socket lies in the home directory, where two services of one user would share it.
+control_socket_disable = True
+
+# --- logs
+
+# stderr; whoever runs the process keeps and rotates it.
+errorlog = "-"
+# The application writes one line a request; gunicorn's would hold the query string and unescaped paths.
+accesslog = None
+loglevel = one_of("LOG_LEVEL", "info", "debug", "info", "warning", "error", "critical")
+LOG_FORMAT = one_of("LOG_FORMAT", "text", "text", "json")
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What follows in these messages is quoted from the client: a malformed header line, say, and with it
+# perhaps a key.
+SAFE_START = re.compile(r"Invalid request from ip=\S*: [^:]*|Ignored premature client disconnection")
+
+
+def without_client_data(record: logging.LogRecord) -> bool:
+    """A logging filter that keeps a gunicorn message and drops the client's bytes in it."""
+    if isinstance(record.args, tuple) and record.msg.startswith("Error handling request"):
+        record.args = tuple(str(part).partition("?")[0] for part in record.args)
+    message = record.getMessage()
+    if safe := SAFE_START.match(message):
+        message = safe[0]
+    elif record.exc_info and isinstance(record.exc_info[1], OSError):
+        # The only OSError that gets here is the client's socket: it stopped reading, or its network is gone.
+        message = f"{message.rstrip('.')}: {type(record.exc_info[1]).__name__}"
+        record.exc_info = record.exc_text = None
+    if not message.startswith("Current configuration:"):  # gunicorn's own list, one setting a line
+        message = CONTROL_CHARACTERS.sub(lambda found: found[0].encode("unicode_escape").decode(), message)
+    record.msg, record.args = message, ()
+    return True
+
+
+class TextLine(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__(glogging.Logger.error_fmt, glogging.Logger.datefmt)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", "\n    ")  # no line of a traceback can pose as a log line
+
+
+class JsonLine(logging.Formatter):
+    converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": record.process,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class ServerLog(glogging.Logger):
+    """gunicorn's own messages, in the service's format and without what clients sent."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.filters = [without_client_data]  # assigned: a reload runs this again
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLine() if LOG_FORMAT == "json" else TextLine())
+
+
+logger_class = ServerLog
+
+
+def on_starting(server: Arbiter) -> None:
+    if worker_connections < WANTED_CONNECTIONS:
+        server.log.info(
+            "WORKER_CONNECTIONS=%d needs more open files than the hard limit allows: a worker takes %d",
+            WANTED_CONNECTIONS,
+            worker_connections,
+        )
+
+
+def when_ready(server: Arbiter) -> None:
+    """Have SIGHUP read everything before it replaces anything.
+
+    By itself gunicorn ends, and every stream with it, when a reload meets a wrong setting or broken code.
+    """
+    reload = server.handle_hup
+
+    def reload_if_sound() -> None:
+        command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
+        check = subprocess.run(command, capture_output=True, text=True, check=False)
+        if check.returncode:
+            server.log.error("Not reloaded, the running workers stay: %s", check.stderr.strip())
+        else:
+            reload()
+
+    server.handle_hup = reload_if_sound
