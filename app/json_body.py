@@ -1,0 +1,147 @@
+"""JSON bytes to Python values, stricter than the standard library, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from app.errors import InvalidRequest
+
+MAX_VALUES = 1_000_000
+"""24 MB of `{},` is 8 million objects and 690 MB of memory once parsed; no honest request comes near this."""
+
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+class _Refused:
+    """Stands in the parsed tree where JSON has no such value, so that its path can be told."""
+
+    def __init__(self, complaint: str) -> None:
+        self.complaint = complaint
+
+
+class _Doubled(dict[str, Any]):
+    """An object in which a key came twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        seen: set[str] = set()
+        self.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+class _StrictReading:
+    """One reading of one body; remembers whether anything was refused on the way."""
+
+    def __init__(self) -> None:
+        self.refused = False
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            self.refused = True
+            return _Doubled(pairs)
+        return value
+
+    def constant(self, name: str) -> _Refused:
+        self.refused = True
+        return _Refused(f"{name} is not a JSON number.")
+
+    def float(self, digits: str) -> float | _Refused:
+        number = float(digits)
+        if math.isinf(number):
+            self.refused = True
+            return _Refused("The number is too large.")
+        return number
+
+
+def read_json(body: bytes) -> Any:
+    """The value in `body`: UTF-8 JSON without duplicate keys, NaN, infinities or lone surrogates.
+
+    Raises InvalidRequest with the path of what is wrong where there is one.
+    """
+    if not body.strip():
+        raise InvalidRequest("The request body is empty; send a JSON object.")
+    try:
+        source = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The request body is not valid UTF-8 (byte {error.start}); send JSON encoded as UTF-8."
+        ) from None
+    if _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
+        raise InvalidRequest(f"The request body holds more than {MAX_VALUES:,} JSON values.")
+    reading = _StrictReading()
+    try:
+        value = json.loads(
+            source,
+            object_pairs_hook=reading.object,
+            parse_constant=reading.constant,
+            parse_float=reading.float,
+        )
+    except RecursionError:
+        raise InvalidRequest("The request body is nested too deeply.") from None
+    except ValueError as error:
+        raise InvalidRequest(f"The request body is not valid JSON: {error}") from None
+    if reading.refused or b"\\ud" in body or b"\\uD" in body:
+        _refuse_first(value)
+    return value
+
+
+def dump_json(value: Any) -> bytes:
+    """Compact UTF-8 JSON; numbers beyond 64 bits included.
+
+    Raises InvalidRequest if the value is nested deeper than any API reads.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except (RecursionError, ValueError):
+        raise InvalidRequest("The request body is nested too deeply.") from None
+
+
+def _delimiters(source: bytes) -> int:
+    return source.count(b",") + source.count(b"[") + source.count(b"{")
+
+
+def _refuse_first(value: Any) -> None:
+    for path, complaint in _complaints(value, ""):
+        raise InvalidRequest(f"The request body is not valid JSON: {complaint}", param=path or None)
+
+
+def _complaints(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Depth-first (path, complaint) pairs; strings and keys are checked for lone surrogates."""
+    stack = [(path, value)]
+    while stack:
+        path, item = stack.pop()
+        if isinstance(item, _Refused):
+            yield path, item.complaint
+        elif isinstance(item, str) and not _encodable(item):
+            yield path, "a \\u escape is half of a surrogate pair."
+        elif isinstance(item, dict):
+            if isinstance(item, _Doubled):
+                yield _join(path, item.key), f"the key {item.key!r} is given twice."
+            if not all(map(_encodable, item)):
+                yield path, "a key holds half of a surrogate pair."
+            stack.extend((_join(path, key), child) for key, child in reversed(item.items()))
+        elif isinstance(item, list):
+            stack.extend((_join(path, index), item[index]) for index in range(len(item) - 1, -1, -1))
+
+
+def _join(path: str, step: str | int) -> str:
+    return f"{path}.{step}" if path else str(step)
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,214 @@
+"""Frozen settings: the only reader of the environment, validated whole before anything starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SANDBOX = "sandbox:"
+
+
+class SettingsError(ValueError):
+    """One or more environment values are unusable; the text names each key, its value and what was expected."""
+
+
+def text(raw: str) -> str:
+    return raw
+
+
+def truth(raw: str) -> bool:
+    """`true` or `false`"""
+    word = raw.lower()
+    if word not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ValueError
+    return word in {"true", "1", "yes", "on"}
+
+
+def whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        number = int(raw)
+        if not lowest <= number <= highest:
+            raise ValueError
+        return number
+
+    parse.__doc__ = f"a whole number from {lowest} to {highest}"
+    return parse
+
+
+def seconds(raw: str) -> float:
+    """a number of seconds above 0"""
+    number = float(raw)
+    if not 0 < number < 1e6:
+        raise ValueError
+    return number
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw.lower() not in words:
+            raise ValueError
+        return raw.lower()
+
+    parse.__doc__ = "one of " + ", ".join(words)
+    return parse
+
+
+def upstream_base(raw: str) -> str:
+    """an http:// or https:// URL without query, or `sandbox:`"""
+    if raw == SANDBOX:
+        return raw
+    url = urlsplit(raw)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment or url.username:
+        raise ValueError
+    if url.port == 0:
+        raise ValueError
+    return raw.rstrip("/").removesuffix("/v1")
+
+
+def proxy_url(raw: str) -> str:
+    """an http:// URL with a host and a port"""
+    url = urlsplit(raw)
+    if url.scheme != "http" or not url.hostname or not url.port:
+        raise ValueError
+    return raw
+
+
+def names(raw: str) -> tuple[str, ...]:
+    """a comma-separated list"""
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def networks(raw: str) -> tuple[Network, ...]:
+    """a comma-separated list of IP addresses or networks such as 10.0.0.0/8"""
+    return tuple(ipaddress.ip_network(part, strict=False) for part in names(raw))
+
+
+def model_map(raw: str) -> dict[str, str]:
+    """a JSON object of strings, such as {"gpt-4o": "glm-4.6"}"""
+    value = json.loads(raw)
+    if not isinstance(value, dict) or not all(isinstance(name, str) and name for name in value.values()):
+        raise ValueError
+    return value
+
+
+def model_list(raw: str) -> tuple[str, ...]:
+    """a JSON array of strings, such as ["glm-4.5","glm-4.5v"]"""
+    value = json.loads(raw)
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise ValueError
+    return tuple(value)
+
+
+def profile_overrides(raw: str) -> dict[str, dict[str, Any]]:
+    """a JSON object: model name pattern -> profile fields, such as {"my-model*": {"sampling": "none"}}"""
+    value = json.loads(raw)
+    if not isinstance(value, dict) or not all(isinstance(changes, dict) for changes in value.values()):
+        raise ValueError
+    return value
+
+
+def thinking_store(raw: str) -> str:
+    """`shared`, `memory`, `off` or a redis:// URL"""
+    if raw not in {"shared", "memory", "off"} and not raw.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError
+    return raw
+
+
+def setting(key: str, default: Any, parse: Callable[[str], Any], secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"key": key, "parse": parse, "secret": secret})
+
+
+ANY_PORT = whole(0, 65535)
+ANY_COUNT = whole(1, 1_000_000)
+ANY_BYTES = whole(1024, 2**40)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured; a field is its environment key in lower case."""
+
+    upstream_base: str = setting("UPSTREAM_BASE", "https://api.z.ai/api/anthropic", upstream_base)
+    server_api_key: str = setting("SERVER_API_KEY", "", text, secret=True)
+    forward_client_key: bool = setting("FORWARD_CLIENT_KEY", True, truth)
+    proxy_api_keys: tuple[str, ...] = setting("PROXY_API_KEYS", (), names, secret=True)
+    allow_anonymous: str = setting("ALLOW_ANONYMOUS", "private", one_of("private", "true", "false"))
+    trusted_proxies: tuple[Network, ...] = setting("TRUSTED_PROXIES", (), networks)
+    allowed_hosts: tuple[str, ...] = setting("ALLOWED_HOSTS", (), names)
+    cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", (), names)
+
+    model_map_json: dict[str, str] = field(
+        default_factory=dict, metadata={"key": "MODEL_MAP_JSON", "parse": model_map, "secret": False}
+    )
+    openai_models_list_json: tuple[str, ...] = setting("OPENAI_MODELS_LIST_JSON", ("glm-4.5", "glm-4.5v"), model_list)
+    autotext_model: str = setting("AUTOTEXT_MODEL", "glm-4.5", text)
+    autovision_model: str = setting("AUTOVISION_MODEL", "glm-4.5", text)
+
+    force_anthropic_beta: bool = setting("FORCE_ANTHROPIC_BETA", False, truth)
+    default_anthropic_beta: str = setting("DEFAULT_ANTHROPIC_BETA", "prompt-caching-2024-07-31", text)
+    forward_count_to_upstream: bool = setting("FORWARD_COUNT_TO_UPSTREAM", True, truth)
+    count_shape_compat: bool = setting("COUNT_SHAPE_COMPAT", True, truth)
+
+    default_max_tokens: int = setting("DEFAULT_MAX_TOKENS", 32_000, ANY_COUNT)
+    strict_params: bool = setting("STRICT_PARAMS", False, truth)
+    auto_cache_control: bool = setting("AUTO_CACHE_CONTROL", False, truth)
+    learn_from_refusals: bool = setting("LEARN_FROM_REFUSALS", True, truth)
+    profile_overrides_json: dict[str, dict[str, Any]] = field(
+        default_factory=dict,
+        metadata={"key": "PROFILE_OVERRIDES_JSON", "parse": profile_overrides, "secret": False},
+    )
+    thinking_store: str = setting("THINKING_STORE", "shared", thinking_store, secret=True)
+    continue_paused_turns: int = setting("CONTINUE_PAUSED_TURNS", 3, whole(0, 100))
+    seed_usage_estimate: bool = setting("SEED_USAGE_ESTIMATE", False, truth)
+
+    host: str = setting("HOST", "0.0.0.0", text)
+    port: int = setting("PORT", 5000, ANY_PORT)
+    workers: int = setting("WORKERS", 2, whole(1, 1024))
+    worker_connections: int = setting("WORKER_CONNECTIONS", 10_000, ANY_COUNT)
+    graceful_timeout: int = setting("GRACEFUL_TIMEOUT", 30, whole(1, 86_400))
+    upstream_connect_timeout: float = setting("UPSTREAM_CONNECT_TIMEOUT", 10.0, seconds)
+    upstream_read_timeout: float = setting("UPSTREAM_READ_TIMEOUT", 300.0, seconds)
+    upstream_first_byte_timeout: float | None = setting("UPSTREAM_FIRST_BYTE_TIMEOUT", None, seconds)
+    upstream_ca_file: str = setting("UPSTREAM_CA_FILE", "", text)
+    upstream_proxy: str = setting("UPSTREAM_PROXY", "", proxy_url)
+    retry_overloaded: bool = setting("RETRY_OVERLOADED", False, truth)
+    client_body_timeout: float = setting("CLIENT_BODY_TIMEOUT", 60.0, seconds)
+    client_send_timeout: float = setting("CLIENT_SEND_TIMEOUT", 60.0, seconds)
+    keepalive_interval: float = setting("KEEPALIVE_INTERVAL", 15.0, seconds)
+    max_body_bytes: int = setting("MAX_BODY_BYTES", 32 * 1024 * 1024, ANY_BYTES)
+    max_answer_bytes: int = setting("MAX_ANSWER_BYTES", 64 * 1024 * 1024, ANY_BYTES)
+
+    log_level: str = setting("LOG_LEVEL", "info", one_of("debug", "info", "warning", "error", "critical"))
+    log_format: str = setting("LOG_FORMAT", "text", one_of("text", "json"))
+    metrics_port: int = setting("METRICS_PORT", 0, ANY_PORT)
+
+    @property
+    def first_byte_timeout(self) -> float:
+        """Seconds until the upstream's answer must have begun."""
+        return self.upstream_first_byte_timeout or self.upstream_read_timeout
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from a mapping such as `os.environ`; an empty value counts as unset.
+
+        Raises SettingsError naming every unusable key at once.
+        """
+        values: dict[str, Any] = {}
+        complaints: list[str] = []
+        for item in fields(cls):
+            key, parse = item.metadata["key"], item.metadata["parse"]
+            raw = environ.get(key, "").strip()
+            if not raw:
+                continue
+            try:
+                values[item.name] = parse(raw)
+            except (ValueError, RecursionError):
+                shown = "(hidden)" if item.metadata["secret"] else repr(raw)
+                complaints.append(f"{key}={shown}: expected {parse.__doc__}")
+        if complaints:
+            raise SettingsError("\n".join(complaints))
+        return cls(**values)
