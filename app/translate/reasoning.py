@@ -1,0 +1,163 @@
+"""Every way in which OpenAI clients ask for reasoning -> `thinking` and `output_config.effort` of this model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.profiles import ALL_EFFORTS, Profile
+from app.translate.checks import a_boolean, a_string, an_integer, an_object, invalid_value
+from app.translate.report import Report
+
+Block = dict[str, Any]
+MIN_BUDGET = 1024
+"""`thinking.enabled.budget_tokens: Input should be greater than or equal to 1024` (observed message)."""
+BUDGETS = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 24576,
+    "max": 32768,
+}
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What the client asked for: `on` is None when it did not say. `field` names where it said so."""
+
+    on: bool | None = None
+    effort: str | None = None
+    budget: int | None = None
+    field: str = "reasoning_effort"
+
+
+@dataclass(frozen=True)
+class ThinkingPlan:
+    """What goes upstream; `active` tells whether the model will think, asked or by default."""
+
+    thinking: Block | None
+    effort: str | None
+    max_tokens: int
+    active: bool
+
+
+def reasoning(chat_request: Block) -> Reasoning:
+    """The client's wish: `thinking` wins over `reasoning`, then `reasoning_effort`, then `enable_thinking`."""
+    if chat_request.get("thinking") is not None:
+        return _from_thinking(an_object(chat_request["thinking"], "thinking"))
+    if chat_request.get("reasoning") is not None:
+        return _from_reasoning(an_object(chat_request["reasoning"], "reasoning"))
+    if chat_request.get("reasoning_effort") is not None:
+        return _from_effort(chat_request["reasoning_effort"], "reasoning_effort")
+    template = an_object(chat_request.get("chat_template_kwargs") or {}, "chat_template_kwargs")
+    for owner, prefix in ((chat_request, ""), (template, "chat_template_kwargs.")):
+        if owner.get("enable_thinking") is not None:
+            path = f"{prefix}enable_thinking"
+            return Reasoning(on=a_boolean(owner["enable_thinking"], path), field=path)
+    return Reasoning()
+
+
+def _from_thinking(thinking: Block) -> Reasoning:
+    kind = a_string(thinking.get("type"), "thinking.type")
+    budget = thinking.get("budget_tokens")
+    if budget is not None:
+        budget = an_integer(budget, "thinking.budget_tokens")
+    if kind not in {"enabled", "adaptive", "auto", "disabled", "between_tools"}:
+        raise invalid_value("thinking.type", "'enabled', 'adaptive', and 'disabled'", kind)
+    return Reasoning(on=kind not in {"disabled", "between_tools"}, budget=budget, field="thinking")
+
+
+def _from_reasoning(wish: Block) -> Reasoning:
+    if wish.get("enabled") is not None and not a_boolean(wish["enabled"], "reasoning.enabled"):
+        return Reasoning(on=False, field="reasoning")
+    if wish.get("max_tokens") is not None:
+        budget = an_integer(wish["max_tokens"], "reasoning.max_tokens")
+        return Reasoning(on=budget > 0, budget=budget or None, field="reasoning.max_tokens")
+    if wish.get("effort") is not None:
+        return _from_effort(wish["effort"], "reasoning.effort")
+    return Reasoning(on=True if wish.get("enabled") else None, field="reasoning")
+
+
+def _from_effort(effort: Any, path: str) -> Reasoning:
+    effort = a_string(effort, path)
+    if effort == "none":
+        return Reasoning(on=False, field=path)
+    if effort not in BUDGETS:
+        raise invalid_value(path, "'none', " + ", ".join(f"'{word}'" for word in BUDGETS), effort)
+    return Reasoning(on=True, effort=effort, field=path)
+
+
+def thinking_plan(
+    wish: Reasoning,
+    profile: Profile,
+    max_tokens: int | None,
+    default_max_tokens: int,
+    yields_to: str | None,
+    report: Report,
+) -> ThinkingPlan:
+    """What to send for `wish`; thinking yields to `yields_to` (a forced tool, a prefill, lost blocks) where it must."""
+    limit = max_tokens or default_max_tokens
+    if yields_to and wish.on:
+        report.adjust(wish.field, f"none ({yields_to})")
+    if yields_to or wish.on is False:
+        return _off(wish, profile, limit, asked=yields_to is None, report=report)
+    if wish.on is None:
+        shown = profile.thinks_unasked and profile.thinking_display and "adaptive" in profile.thinking
+        thinking = {"type": "adaptive", "display": "summarized"} if shown else None
+        return ThinkingPlan(thinking, None, limit, profile.thinks_unasked)
+    if "adaptive" in profile.thinking and not (wish.budget and "enabled" in profile.thinking):
+        thinking = {"type": "adaptive"} | ({"display": "summarized"} if profile.thinking_display else {})
+        effort = wish.effort or (_effort_of(wish.budget) if wish.budget else None)
+        return ThinkingPlan(thinking, supported_effort(effort, profile), limit, True)
+    if "enabled" in profile.thinking:
+        return _enabled(wish, profile, max_tokens, default_max_tokens, report)
+    report.ignore(wish.field)
+    return ThinkingPlan(None, None, limit, profile.thinks_unasked)
+
+
+def _off(wish: Reasoning, profile: Profile, limit: int, asked: bool, report: Report) -> ThinkingPlan:
+    if not profile.thinks_unasked:
+        return ThinkingPlan(None, None, limit, False)
+    for kind in ("disabled", "between_tools"):
+        if kind in profile.thinking:
+            return ThinkingPlan({"type": kind}, None, limit, False)
+    effort = supported_effort("low", profile)
+    if asked:
+        if effort is None:
+            report.ignore(wish.field)
+        else:
+            report.adjust(wish.field, effort)
+    return ThinkingPlan(None, effort, limit, True)
+
+
+def _enabled(
+    wish: Reasoning, profile: Profile, max_tokens: int | None, default_max_tokens: int, report: Report
+) -> ThinkingPlan:
+    """A budget that fits: like OpenAI's, the client's max_tokens covers reasoning and answer together."""
+    budget = wish.budget or BUDGETS[wish.effort or "medium"]
+    limit = max_tokens or max(default_max_tokens, budget + default_max_tokens // 2)
+    if not max_tokens and profile.max_output_tokens:
+        limit = min(limit, profile.max_output_tokens)
+    fitting = budget if wish.budget and MIN_BUDGET <= budget < limit else min(budget, limit // 2)
+    if fitting < MIN_BUDGET <= limit // 2:
+        fitting = MIN_BUDGET
+    if fitting < MIN_BUDGET:
+        report.adjust(wish.field, f"none (max_tokens={limit} leaves no room)")
+        return _off(wish, profile, limit, asked=False, report=report)
+    if wish.budget and fitting != budget:
+        report.adjust(wish.field, f"budget_tokens:{fitting}")
+    effort = supported_effort(wish.effort, profile) if wish.effort else None
+    return ThinkingPlan({"type": "enabled", "budget_tokens": fitting}, effort, limit, True)
+
+
+def supported_effort(effort: str | None, profile: Profile) -> str | None:
+    """The lowest level the model has that is not below `effort`, else its highest; None if it has none."""
+    if effort is None or not profile.efforts:
+        return None
+    wanted = ALL_EFFORTS.index("low" if effort == "minimal" else effort)
+    return next((level for level in profile.efforts if ALL_EFFORTS.index(level) >= wanted), profile.efforts[-1])
+
+
+def _effort_of(budget: int) -> str:
+    return next((effort for effort in ALL_EFFORTS if budget <= BUDGETS[effort]), "max")

@@ -1,0 +1,58 @@
+"""Anthropic usage -> OpenAI usage; every number is a count of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Usage = dict[str, Any]
+
+
+def merged_usage(earlier: Usage, later: Any) -> Usage:
+    """Later values win unless null, and a zero never hides a count: z.ai counts only in message_delta."""
+    if not isinstance(later, dict):
+        return earlier
+    merged = dict(earlier)
+    for name, value in later.items():
+        if value is not None and not (value == 0 and merged.get(name)):
+            merged[name] = value
+    return merged
+
+
+def tokens(usage: Mapping[str, Any], name: str) -> int:
+    """A count that may be missing, null, or a string of digits."""
+    value = usage.get(name)
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    return int(value) if isinstance(value, int | float) and value >= 0 else 0
+
+
+def input_tokens(usage: Mapping[str, Any]) -> int:
+    """All tokens of the prompt: Anthropic counts those read from and written to the cache apart."""
+    return sum(
+        tokens(usage, name) for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    )
+
+
+def chat_usage(usage: Mapping[str, Any]) -> Usage:
+    """OpenAI's usage object; prompt_tokens includes the cached ones."""
+    prompt = input_tokens(usage)
+    completion = tokens(usage, "output_tokens")
+    details = usage.get("output_tokens_details")
+    reasoning = tokens(details, "thinking_tokens") if isinstance(details, dict) else 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {
+            "cached_tokens": tokens(usage, "cache_read_input_tokens"),
+            "cache_write_tokens": tokens(usage, "cache_creation_input_tokens"),
+            "audio_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
