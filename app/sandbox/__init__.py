@@ -1,0 +1,1 @@
+"""An offline, deterministic upstream that speaks the Anthropic Messages API."""
