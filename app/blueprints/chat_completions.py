@@ -1,0 +1,31 @@
+"""POST /v1/chat/completions"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.blueprints import PREFIXES
+from app.blueprints.request_body import json_object
+from app.blueprints.streaming import event_stream
+from app.chat_exchange import ChatExchange
+from app.current import caller, record, services, settings
+from app.json_body import dump_json
+from app.routing import resolve
+
+blueprint = Blueprint("chat_completions", __name__)
+
+
+def create_chat_completion() -> Response:
+    sender = caller()
+    _, chat_request = json_object()
+    route = resolve(chat_request, settings())
+    record().requested_model, record().upstream_model = route.requested_model, route.upstream_model
+    exchange = ChatExchange(services(), sender, chat_request, route, record())
+    if chat_request.get("stream") is True:
+        return event_stream(exchange.frames(), lambda: exchange.headers)
+    body = dump_json(exchange.completion())
+    return Response(body, mimetype="application/json", headers=exchange.headers)
+
+
+for prefix in PREFIXES:
+    blueprint.post(f"{prefix}/chat/completions")(create_chat_completion)

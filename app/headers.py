@@ -1,0 +1,97 @@
+"""Which headers go upstream and which come back; never a hop-by-hop one, a cookie, or a key but the one meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from app.settings import Settings
+
+ANTHROPIC_VERSION = "2023-06-01"
+"""The version every upstream knows; the newer 2026-10-21 refuses temperature, top_p and top_k."""
+
+_PASSED_UP = re.compile(r"(anthropic-(?!version|beta).*|x-stainless-.*|idempotency-key|user-agent|x-app|x-claude-.*)")
+_PASSED_BACK = re.compile(
+    r"(request-id|retry-after|retry-after-ms|x-should-retry|anthropic-.*|x-ratelimit-.*|openai-.*)"
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens)-(limit|remaining|reset)")
+_HEADER_LIMIT = 4000
+"""Characters of a header that lists what was ignored; common servers refuse lines of 8 KB."""
+
+
+def messages_headers(
+    client: Mapping[str, str], credentials: dict[str, str], settings: Settings, request_id: str
+) -> dict[str, str]:
+    """For a passed-through request: what the client said to Anthropic, and nothing else."""
+    headers = {name.lower(): value for name, value in client.items() if _PASSED_UP.fullmatch(name.lower())}
+    headers["anthropic-version"] = client.get("anthropic-version") or ANTHROPIC_VERSION
+    return headers | _common(client, (), credentials, settings, request_id)
+
+
+def chat_headers(
+    client: Mapping[str, str],
+    betas: Iterable[str],
+    credentials: dict[str, str],
+    settings: Settings,
+    request_id: str,
+) -> dict[str, str]:
+    """For a translated request."""
+    headers = {"anthropic-version": ANTHROPIC_VERSION, "user-agent": "anthropic-proxy"}
+    return headers | _common(client, betas, credentials, settings, request_id)
+
+
+def _common(
+    client: Mapping[str, str],
+    betas: Iterable[str],
+    credentials: dict[str, str],
+    settings: Settings,
+    request_id: str,
+) -> dict[str, str]:
+    asked = [beta.strip() for beta in client.get("anthropic-beta", "").split(",")]
+    forced = settings.default_anthropic_beta.split(",") if settings.force_anthropic_beta else []
+    wanted = dict.fromkeys(beta for beta in (*asked, *betas, *map(str.strip, forced)) if beta)
+    headers = {"anthropic-beta": ",".join(wanted)} if wanted else {}
+    headers |= {"content-type": "application/json", "accept-encoding": "identity", "x-request-id": request_id}
+    return headers | credentials
+
+
+def request_id(client: Mapping[str, str], made: str) -> str:
+    """The client's `x-request-id` if it is harmless, else `made`."""
+    given = client.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else made
+
+
+def passed_back(upstream: Mapping[str, str]) -> dict[str, str]:
+    """The upstream's headers that a client of the Messages API may read."""
+    return {name: value for name, value in upstream.items() if _PASSED_BACK.fullmatch(name.lower())}
+
+
+def openai_headers(upstream: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """The upstream's headers for an OpenAI client: its own dialect of the rate limits beside Anthropic's."""
+    headers = passed_back(upstream)
+    for name, value in upstream.items():
+        match = _LIMIT.fullmatch(name.lower())
+        if match:
+            kind, what = match.groups()
+            headers[f"x-ratelimit-{what}-{kind}"] = _until(value, now) if what == "reset" else value
+    if "request-id" in headers:
+        headers["x-upstream-request-id"] = headers.pop("request-id")
+    return headers
+
+
+def _until(instant: str, now: datetime) -> str:
+    """An RFC 3339 instant as OpenAI's duration, such as `12s`; anything else stays as it is."""
+    try:
+        seconds = (datetime.fromisoformat(instant.replace("Z", "+00:00")) - now).total_seconds()
+    except (ValueError, TypeError):
+        return instant
+    return f"{max(0, round(seconds))}s"
+
+
+def listing(items: Iterable[str]) -> str:
+    """Names for one header line, in ASCII without control characters, cut where it grows too long."""
+    line = ", ".join(items).encode("ascii", "backslashreplace").decode()
+    line = re.sub(r"[\x00-\x1f\x7f]", " ", line)
+    return line if len(line) <= _HEADER_LIMIT else line[: _HEADER_LIMIT - 1] + "…".encode("ascii", "replace").decode()

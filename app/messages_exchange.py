@@ -1,0 +1,192 @@
+"""One Messages request passed through: bytes out, bytes back, and no more read of them than must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.errors import ClientGone, UpstreamBroken, UpstreamError
+from app.headers import messages_headers, passed_back
+from app.json_body import dump_json
+from app.request_log import RequestRecord
+from app.routing import Route
+from app.services import Caller, Services
+from app.sse import PING, EventCutter, EventReader, encode_event
+from app.tokens import estimate_input_tokens
+from app.translate.error_body import anthropic_error, read_error, stream_error
+from app.translate.message_events import folded_message, streamed_events
+from app.translate.model_name import with_model
+from app.translate.usage import input_tokens
+from app.upstream import Answer, Pending
+from app.upstream_events import is_stream, message_of
+
+Event = dict[str, Any]
+_TOLD = re.compile(rb'"type"\s*:\s*"(message_start|message_delta|message_stop|error)"')
+"""Events that are read; inside a string the quotes would be escaped, so text cannot pretend to be one."""
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+
+
+class MessagesExchange:
+    """Serves one request of the Messages API. `message()` or `frames()`, once; then `headers` tell what came with it."""
+
+    def __init__(
+        self,
+        services: Services,
+        caller: Caller,
+        body: bytes,
+        request: Mapping[str, Any],
+        route: Route,
+        record: RequestRecord,
+    ) -> None:
+        self._services = services
+        self._caller = caller
+        self._request = request
+        self._route = route
+        self._record = record
+        changed = request.get("model") != route.upstream_model
+        self._body = with_model(body, route.upstream_model) if changed else body
+        self._answer: Answer | Pending | None = None
+        self._ended = False
+        self._stop_reason: Any = None
+        self.headers: dict[str, str] = {"x-upstream-model": route.upstream_model}
+
+    def message(self) -> bytes:
+        """The upstream's body as it came. Raises UpstreamError, ClientGone."""
+        answer = self._send(keep_alive=False)
+        assert isinstance(answer, Answer)
+        self._accept(answer)
+        body = answer.body()
+        if is_stream(answer, body[:64]):
+            reader = EventReader()
+            message = folded_message([*reader.feed(body), *reader.end()])
+            body = dump_json(message)
+        else:
+            message = message_of(body, answer)
+        self._record.used(message.get("usage") or {})
+        return body
+
+    def frames(self) -> Iterator[bytes]:
+        """The upstream's events as they came, one item for each read.
+
+        Before the first item an error is raised, so that it has a status of its own; after it, it becomes an event.
+        """
+        began = False
+        try:
+            for frame in self._frames():
+                began = True
+                yield frame
+        except UpstreamError as error:
+            if not began:
+                raise
+            self._record.failed(error)
+            yield encode_event(anthropic_error(error, self._caller.request_id)[1])
+        except ClientGone:
+            self._record.left()
+        except GeneratorExit:
+            self._record.left()
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the upstream."""
+        if self._answer is not None:
+            self._answer.close()
+
+    def _send(self, keep_alive: bool) -> Answer | Pending:
+        caller, services = self._caller, self._services
+        headers = messages_headers(caller.headers, caller.credentials, services.settings, caller.request_id)
+        self._answer = services.upstream.send("POST", "/v1/messages", headers, self._body, caller.socket, keep_alive)
+        return self._answer
+
+    def _accept(self, answer: Answer) -> None:
+        self._record.upstream_status = answer.status
+        self.headers |= passed_back(answer.headers)
+        if answer.status >= 400:
+            raise read_error(answer.status, answer.body(), answer.headers)
+
+    def _frames(self) -> Iterator[bytes]:
+        answer = self._send(keep_alive=True)
+        while isinstance(answer, Pending):
+            yield PING
+            answer = self._answer = answer.answer() or answer
+        self._accept(answer)
+        cutter = EventCutter()
+        at_start = True
+        while (data := answer.read()) != b"":
+            if data is None:
+                yield PING
+                continue
+            if at_start and not is_stream(answer, data):
+                yield self._streamed(data + answer.body(), answer)
+                return
+            whole = cutter.feed(data)
+            if whole:
+                yield self._told(whole, at_start)
+                at_start = False
+            if self._ended:
+                answer.finish()
+                return
+        yield from self._rest(cutter.rest(), at_start)
+
+    def _told(self, whole: bytes, at_start: bool) -> bytes:
+        """Whole events, read where they tell of the start, the end, usage or an error; nothing behind the end is kept."""
+        if not _TOLD.search(whole):
+            return whole
+        kept: list[bytes] = []
+        position = 0
+        for frame_end in [match.end() for match in _BLANK_LINE.finditer(whole)]:
+            frame = whole[position:frame_end]
+            position = frame_end
+            match = _TOLD.search(frame)
+            kept.append(self._read(frame, at_start and not kept) if match else frame)
+            if self._ended:
+                break
+        return b"".join(kept)
+
+    def _read(self, frame: bytes, first: bool) -> bytes:
+        for event in EventReader().feed(frame):
+            kind = event.get("type")
+            if kind == "error" and first:
+                raise stream_error(event)
+            if kind == "message_start" and isinstance(event.get("message"), dict):
+                self._record.used(event["message"].get("usage") or {})
+                return self._seeded(frame, event)
+            if kind == "message_delta":
+                self._record.used(event.get("usage") or {})
+                delta = event.get("delta")
+                self._stop_reason = delta.get("stop_reason") if isinstance(delta, dict) else None
+            if kind in {"message_stop", "error"}:
+                self._ended = True
+        return frame
+
+    def _seeded(self, frame: bytes, event: Event) -> bytes:
+        """A message_start whose usage says zero, with the local estimate: clients show it as the context in use."""
+        usage = event["message"].get("usage") or {}
+        if not self._services.settings.seed_usage_estimate or input_tokens(usage):
+            return frame
+        estimate = estimate_input_tokens(self._request, self._route.upstream_model)
+        message = event["message"] | {"usage": usage | {"input_tokens": estimate}}
+        return encode_event(event | {"message": message})
+
+    def _rest(self, rest: bytes, at_start: bool) -> Iterator[bytes]:
+        """What a stream without its end still owes the client."""
+        if rest.strip() and _parses(rest):
+            yield self._told(rest.rstrip(b"\r\n") + b"\n\n", at_start)
+        if self._ended:
+            return
+        if self._stop_reason is None:
+            raise UpstreamBroken("The upstream ended the stream before the answer was complete.")
+        yield encode_event({"type": "message_stop"})
+
+    def _streamed(self, body: bytes, answer: Answer) -> bytes:
+        message = message_of(body, answer)
+        self._record.used(message.get("usage") or {})
+        self._ended = True
+        return b"".join(map(encode_event, streamed_events(message)))
+
+
+def _parses(frame: bytes) -> bool:
+    """Whether an event without its blank line is whole."""
+    return bool(EventReader().feed(frame.rstrip(b"\r\n") + b"\n\n"))

@@ -1,0 +1,125 @@
+"""One line for each request: what it was, what became of it, who ended it. Never content, headers or keys."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import ProxyError, UpstreamError
+from app.translate.usage import input_tokens, tokens
+
+_logger = logging.getLogger("anthropic_proxy.requests")
+_SAFE = re.compile(r"[^\x21-\x7e]|[\"\\]")
+
+
+@dataclass
+class RequestRecord:
+    """Filled while a request is served; durations in milliseconds, sizes in bytes."""
+
+    method: str
+    route: str
+    request_id: str
+    started: float = field(default_factory=time.monotonic)
+    requested_model: str = ""
+    upstream_model: str = ""
+    status: int = 0
+    upstream_status: int = 0
+    first_byte_ms: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    ended_by: str = "proxy"
+    error: str = ""
+
+    def first_byte(self) -> None:
+        """The first byte of the answer went to the client."""
+        if self.first_byte_ms is None:
+            self.first_byte_ms = self.elapsed_ms()
+
+    def elapsed_ms(self) -> float:
+        return round((time.monotonic() - self.started) * 1000, 1)
+
+    def used(self, usage: dict[str, Any]) -> None:
+        """Take over an Anthropic usage object."""
+        self.input_tokens = input_tokens(usage) or self.input_tokens
+        self.output_tokens = tokens(usage, "output_tokens") or self.output_tokens
+
+    def failed(self, error: ProxyError) -> None:
+        """Note what ended the request early, and on whose side."""
+        self.error = type(error).__name__
+        self.ended_by = "upstream" if isinstance(error, UpstreamError) else "proxy"
+
+    def left(self) -> None:
+        """The client closed the connection before its answer was complete."""
+        self.error = self.error or "ClientGone"
+        self.ended_by = "client"
+
+    def write(self) -> None:
+        """Log the line, as `name=value` pairs or as a JSON object with LOG_FORMAT=json."""
+        if _logger.isEnabledFor(logging.INFO):
+            _logger.info("request", extra={"record_fields": self._fields()})
+
+    def _fields(self) -> dict[str, Any]:
+        fields = {
+            "id": self.request_id,
+            "method": self.method,
+            "route": self.route,
+            "status": self.status,
+            "upstream_status": self.upstream_status or None,
+            "requested_model": self.requested_model,
+            "upstream_model": self.upstream_model,
+            "first_byte_ms": self.first_byte_ms,
+            "ms": self.elapsed_ms(),
+            "input_tokens": self.input_tokens or None,
+            "output_tokens": self.output_tokens or None,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "ended_by": self.ended_by,
+            "error": self.error,
+        }
+        return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+class LineFormatter(logging.Formatter):
+    """Time, level, message, then the record's fields; no value can fake a line or a field of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        fields = getattr(record, "record_fields", None)
+        if fields is None:
+            return line
+        return " ".join([line, *(f"{name}={_safe(value)}" for name, value in fields.items())])
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in ASCII."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"time": self.formatTime(record), "level": record.levelname.lower()}
+        line |= {"logger": record.name, "message": record.getMessage()}
+        line |= getattr(record, "record_fields", {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _safe(value: Any) -> str:
+    text = str(value)[:200]
+    return _SAFE.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def configure_logging(level: str, format: str) -> None:
+    """Send the proxy's own loggers to stderr, once; `level` and `format` as in LOG_LEVEL and LOG_FORMAT."""
+    logger = logging.getLogger("anthropic_proxy")
+    logger.setLevel(level.upper())
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        line = "%(asctime)s %(levelname)s %(message)s"
+        handler.setFormatter(JsonFormatter() if format == "json" else LineFormatter(line))
+        logger.addHandler(handler)
+        logger.propagate = False

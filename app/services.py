@@ -1,0 +1,42 @@
+"""What one process of the proxy holds: made once, handed to every request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.lessons import Lessons
+from app.metrics import Metrics
+from app.profiles import Profile, overridden, profile_for
+from app.settings import Settings
+from app.thinking_store import ThinkingStore
+from app.upstream import Upstream
+
+
+@dataclass(frozen=True)
+class Services:
+    """Settings and the long-lived objects built of them."""
+
+    settings: Settings
+    upstream: Upstream
+    lessons: Lessons
+    thinking: ThinkingStore
+    metrics: Metrics
+
+    def profile(self, model: str) -> Profile:
+        """What `model` takes: built in, then learned, then the operator's word."""
+        profile = profile_for(self.upstream.host, model)
+        profile = self.lessons.applied(profile, self.upstream.host, model)
+        overrides = self.settings.profile_overrides_json
+        return overridden(profile, model, overrides) if overrides else profile
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request: headers by lower-case name, the keys that go upstream for it, and its socket."""
+
+    headers: Mapping[str, str]
+    credentials: dict[str, str]
+    socket: Any
+    request_id: str

@@ -1,0 +1,291 @@
+"""The only home of requests and urllib3: one request to the upstream, its answer, and every way it can fail."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+import requests
+import requests.adapters
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from app.connection import Address, Exchange, HeadPending, Pool
+from app.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from app.sandbox.adapter import SandboxAdapter
+from app.settings import SANDBOX, Settings
+from app.waiting import Patience
+
+READ_BYTES = 65536
+RETRIED_STATUSES = frozenset({429, 503, 529})
+RETRIES = 2
+MAX_RETRY_AFTER = 5.0
+"""Seconds; a longer `retry-after` is the client's to wait for."""
+
+
+class Answer:
+    """An upstream answer whose status and headers are known and whose body is still to be read."""
+
+    def __init__(self, response: requests.Response, limit: int) -> None:
+        self._response = response
+        self._raw = response.raw
+        self._left = limit
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    def read(self) -> bytes | None:
+        """The next bytes as soon as there are some; b"" at the end; None when the client should be kept alive.
+
+        Raises UpstreamTimeout, UpstreamBroken (cut, too large, undecodable) and ClientGone.
+        """
+        with _named_failures():
+            data: bytes | None = self._raw.read1(READ_BYTES, decode_content=True)
+        if data:
+            self._left -= len(data)
+            if self._left < 0:
+                self.close()
+                raise UpstreamBroken("The upstream's answer is larger than MAX_ANSWER_BYTES allows.")
+        return data
+
+    def body(self) -> bytes:
+        """The whole body; whoever waits for a buffered answer cannot be kept alive."""
+        pieces = []
+        while (data := self.read()) != b"":
+            if data:
+                pieces.append(data)
+        self.close()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def finish(self) -> None:
+        """Let go of the connection at the end of a message, so that it can serve again."""
+        if isinstance(self._raw, ExchangeBody):
+            self._raw.exchange.finish()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; called in the middle of an answer, it ends the upstream's work."""
+        self._raw.close()
+
+
+class Pending:
+    """A request that is sent and whose answer has not begun after the interval at which clients are kept alive."""
+
+    def __init__(self, exchange: Exchange, finish: Callable[[], Answer]) -> None:
+        self._exchange = exchange
+        self._finish = finish
+
+    def answer(self) -> Answer | None:
+        """The answer, or None when the client should be kept alive once more."""
+        try:
+            self._exchange.head()
+        except HeadPending:
+            return None
+        return self._finish()
+
+    def close(self) -> None:
+        self._exchange.close()
+
+
+class Upstream:
+    """The configured upstream. One for each process, shared by all its requests.
+
+    Requests go straight to an adapter of `requests`: a Session would add cookies of other clients, `~/.netrc`, proxy
+    variables and redirects, none of which may happen here.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.base = settings.upstream_base
+        url = urlsplit(self.base)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        self.host = (url.hostname or "") + (f":{url.port}" if url.port else "")
+        if self.base == SANDBOX:
+            self._adapter: requests.adapters.BaseAdapter = SandboxAdapter()
+        else:
+            ca_file = settings.upstream_ca_file or certifi.where()
+            address = Address(url.scheme, url.hostname or "", port, ca_file, settings.upstream_proxy)
+            self._adapter = SocketAdapter(Pool(address, settings.upstream_connect_timeout), settings, url.path)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        client: Any = None,
+        keep_alive: bool = False,
+    ) -> Answer | Pending:
+        """One request to `path` below the base; Pending only with `keep_alive`, when the answer is long in coming.
+
+        `client` is the client's socket: when it closes, so does the connection to the upstream.
+        Raises UpstreamUnreachable, UpstreamTimeout, UpstreamBroken, ClientGone.
+        """
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = self.base + path
+        request.headers = CaseInsensitiveDict(headers)
+        request.body = body
+        request.hooks = {}
+        interval = self._settings.keepalive_interval if keep_alive else None
+        for attempt in range(RETRIES + 1):
+            patience = Patience(client, interval)
+            answer = self._sent_once(request, patience)
+            pause = self._pause(answer, attempt)
+            if pause is None:
+                return answer
+            answer.close()
+            time.sleep(pause)
+        return answer
+
+    def _sent_once(self, request: requests.PreparedRequest, patience: Patience) -> Answer | Pending:
+        request.patience = patience  # type: ignore[attr-defined]
+        timeout = (self._settings.upstream_connect_timeout, self._settings.first_byte_timeout)
+        try:
+            with _named_failures():
+                response = self._adapter.send(request, stream=True, timeout=timeout, verify=True)
+        except HeadPending as pending:
+            exchange = pending.exchange
+            return Pending(exchange, lambda: self._answer(_built(self._adapter, request, exchange)))
+        return self._answer(response)
+
+    def _answer(self, response: requests.Response) -> Answer:
+        if 300 <= response.status_code < 400:
+            # Following it could carry the key to another host.
+            response.raw.close()
+            raise UpstreamBroken("The upstream answered with a redirect; set UPSTREAM_BASE to where it leads.")
+        return Answer(response, self._settings.max_answer_bytes)
+
+    def _pause(self, answer: Answer | Pending, attempt: int) -> float | None:
+        """Seconds to wait before the request is sent again, or None to take the answer as it is."""
+        if not self._settings.retry_overloaded or attempt == RETRIES or isinstance(answer, Pending):
+            return None
+        if answer.status not in RETRIED_STATUSES:
+            return None
+        try:
+            seconds = float(answer.headers.get("retry-after", ""))
+        except ValueError:
+            return None
+        return seconds + random.uniform(0, 0.25) if 0 <= seconds <= MAX_RETRY_AFTER else None
+
+
+class SocketAdapter(requests.adapters.HTTPAdapter):
+    """`requests` above, connections of our own below: `HTTPAdapter.send` asks this class for a pool, sends through
+    `urlopen`, and builds its response of what comes back."""
+
+    def __init__(self, pool: Pool, settings: Settings, base_path: str) -> None:
+        super().__init__(max_retries=0)
+        self._pool = pool
+        self._settings = settings
+        self._through_proxy = bool(settings.upstream_proxy) and settings.upstream_base.startswith("http:")
+        url = urlsplit(settings.upstream_base)
+        self._host = url.netloc
+        self._prefix_length = len(f"{url.scheme}://{url.netloc}")
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        return _BoundPool(self, request)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The pool's own context verifies; there is no way to switch that off."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        url: str = request.url
+        return url if self._through_proxy else url[self._prefix_length :]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        if not isinstance(resp, ExchangeBody):
+            return super().build_response(req, resp)
+        return _built(self, req, resp.exchange)
+
+    def exchange(self, request: requests.PreparedRequest, url: str) -> Exchange:
+        """Send `request` and wait for the head of its answer. Raises HeadPending and the UpstreamErrors."""
+        lines = [f"{request.method} {url} HTTP/1.1\r\nHost: {self._host}\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+        body = request.body if isinstance(request.body, bytes) else b""
+        if body or request.method == "POST":
+            lines.append(f"Content-Length: {len(body)}\r\n")
+        lines.append("\r\n")
+        head = "".join(lines).encode("latin-1")
+        exchange = self._pool.send(
+            head + body if body else head,
+            request.patience,  # type: ignore[attr-defined]
+            self._settings.first_byte_timeout,
+            self._settings.upstream_read_timeout,
+        )
+        exchange.head()
+        return exchange
+
+
+class _BoundPool:
+    """What `HTTPAdapter.send` takes for a urllib3 pool, for one request."""
+
+    def __init__(self, adapter: SocketAdapter, request: requests.PreparedRequest) -> None:
+        self._adapter = adapter
+        self._request = request
+
+    def urlopen(self, url: str, **_: Any) -> ExchangeBody:
+        return ExchangeBody(self._adapter.exchange(self._request, url))
+
+
+class ExchangeBody:
+    """The part of a urllib3 response that this project reads: `read1` and `close`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        encoding = next((value for name, value in exchange.headers if name == "content-encoding"), "identity")
+        self._inflate = None if encoding.strip().lower() in {"identity", ""} else _inflater(encoding)
+
+    def read1(self, amount: int, decode_content: bool = True) -> bytes | None:
+        """The next bytes, decoded; at most `amount` of them come out of a compressed body at once."""
+        if self._inflate is None:
+            return self.exchange.read()
+        while True:
+            compressed = self._inflate.unconsumed_tail or self.exchange.read()
+            if not compressed:
+                return compressed
+            data: bytes = self._inflate.decompress(compressed, amount)
+            if data:
+                return data
+
+    def close(self) -> None:
+        self.exchange.close()
+
+
+def _inflater(encoding: str) -> Any:
+    """gzip and deflate come although `identity` was asked for; anything else cannot be read."""
+    if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
+        raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+
+def _built(
+    adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, exchange: Exchange
+) -> requests.Response:
+    """A response of an exchange, without the cookies, encodings and history that nobody here asks for."""
+    response = requests.Response()
+    response.status_code = exchange.status
+    response.headers = CaseInsensitiveDict(exchange.headers)
+    response.raw = ExchangeBody(exchange)
+    response.url = str(request.url)
+    response.request = request
+    return response
+
+
+@contextlib.contextmanager
+def _named_failures() -> Iterator[None]:
+    """Foreign exceptions become ours, in words of ours: theirs carry hosts, ports and paths."""
+    try:
+        yield
+    except requests.exceptions.Timeout:
+        raise UpstreamTimeout("The upstream did not answer in time.") from None
+    except requests.exceptions.ConnectionError:
+        raise UpstreamUnreachable("The upstream cannot be reached.") from None
+    except urllib3.exceptions.TimeoutError:
+        raise UpstreamTimeout("The upstream did not answer in time.") from None
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, zlib.error, OSError):
+        raise UpstreamBroken("The upstream's answer was cut or cannot be read.") from None

@@ -1,0 +1,186 @@
+"""How one exchange waits for its upstream: until bytes come, a deadline passes, or the client leaves.
+
+Under gevent no wait starts a timer of its own: one timer a worker sweeps all exchanges that wait, twice a second,
+and polls their client sockets in one system call. Elsewhere (`flask run`, tests) a wait is one `poll` of both sockets.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Any, Protocol
+
+import gevent
+import gevent.monkey
+from gevent.hub import Waiter
+
+from app.errors import ClientGone, UpstreamTimeout
+
+SWEEP_SECONDS = 0.5
+READ, WRITE = 1, 2
+READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
+_POLLRDHUP = getattr(select, "POLLRDHUP", select.POLLHUP)
+"""The client closed its side; unlike a readable socket it does not mean a pipelined request."""
+
+
+class Patience:
+    """What one exchange waits for, and how long.
+
+    `client` is the client's socket or None; `deadline` a `time.monotonic()` instant; after `interval` seconds of
+    silence a wait returns IDLE, so that a stream can be kept alive (None: it never does).
+    """
+
+    __slots__ = ("client", "deadline", "idle_at", "interval", "waiter")
+
+    def __init__(self, client: socket.socket | None, interval: float | None) -> None:
+        self.client = client
+        self.interval = interval
+        self.deadline = 0.0
+        self.idle_at = 0.0
+        self.waiter: Any = None
+
+    def begin(self, seconds: float) -> None:
+        """Start the clock: `seconds` until the deadline."""
+        now = time.monotonic()
+        self.deadline = now + seconds
+        self.idle_at = now + self.interval if self.interval else float("inf")
+
+
+class Waits(Protocol):
+    """Waits on one socket; made once for each upstream connection."""
+
+    def wait(self, direction: int, patience: Patience) -> bool:
+        """True once the socket is ready, False when the client should be kept alive.
+
+        Raises UpstreamTimeout at the deadline, ClientGone when the client has closed its side.
+        """
+
+    def close(self) -> None: ...
+
+
+def waits_on(sock: socket.socket) -> Waits:
+    """The way of waiting that suits this process."""
+    if gevent.monkey.is_module_patched("socket"):
+        return _HubWaits(sock.fileno())
+    return _PollWaits(sock.fileno())
+
+
+def readable_now(sock: socket.socket) -> bool:
+    """Whether an idle socket has something to read, which on a pooled connection means it is of no use."""
+    poller = _new_poll()
+    poller.register(sock.fileno(), select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _new_poll() -> Any:
+    """gevent takes `select.poll` away; polling without a timeout cannot block, so the original serves."""
+    return gevent.monkey.get_original("select", "poll")()
+
+
+def _verdict(outcome: str, patience: Patience) -> bool:
+    if outcome == READY:
+        return True
+    if outcome == IDLE:
+        patience.idle_at = time.monotonic() + (patience.interval or 0)
+        return False
+    if outcome == GONE:
+        raise ClientGone("The client left.")
+    raise UpstreamTimeout("The upstream did not answer in time; try again, or raise UPSTREAM_READ_TIMEOUT.")
+
+
+class _PollWaits:
+    """Blocks the thread in `poll`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def wait(self, direction: int, patience: Patience) -> bool:
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN if direction == READ else select.POLLOUT)
+        client = patience.client.fileno() if patience.client else -1
+        if client >= 0:
+            poller.register(client, _POLLRDHUP)
+        until = min(patience.deadline, patience.idle_at)
+        ready = dict(poller.poll(max(0.0, until - time.monotonic()) * 1000))
+        if self._fd in ready:
+            return True
+        if client in ready:
+            return _verdict(GONE, patience)
+        return _verdict(TIMED_OUT if time.monotonic() >= patience.deadline else IDLE, patience)
+
+    def close(self) -> None:
+        pass
+
+
+class _HubWaits:
+    """Parks the greenlet on gevent watchers that live as long as the connection."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._watchers: dict[int, Any] = {}
+
+    def wait(self, direction: int, patience: Patience) -> bool:
+        watcher = self._watchers.get(direction)
+        if watcher is None:
+            watcher = self._watchers[direction] = gevent.get_hub().loop.io(self._fd, direction)
+        waiter = patience.waiter = Waiter()
+        watcher.start(waiter.switch, READY)
+        _sweep.add(patience)
+        try:
+            outcome = waiter.get()
+        finally:
+            watcher.stop()
+            _sweep.remove(patience)
+            patience.waiter = None
+        return True if outcome == READY else _verdict(outcome, patience)
+
+    def close(self) -> None:
+        for watcher in self._watchers.values():
+            watcher.close()
+        self._watchers.clear()
+
+
+class _Sweep:
+    """Wakes the waits whose deadline passed, whose client left, or whose stream must be kept alive."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Patience, None] = {}
+        self._timer: Any = None
+
+    def add(self, patience: Patience) -> None:
+        self._waiting[patience] = None
+        if self._timer is None:
+            self._timer = gevent.get_hub().loop.timer(SWEEP_SECONDS, SWEEP_SECONDS)
+            self._timer.start(self._run)
+
+    def remove(self, patience: Patience) -> None:
+        del self._waiting[patience]
+
+    def _run(self) -> None:
+        """Runs in the hub, so a switch resumes the waiting greenlet at once."""
+        if not self._waiting:
+            self._timer.stop()
+            self._timer = None
+            return
+        now = time.monotonic()
+        clients: dict[int, Patience] = {}
+        for patience in list(self._waiting):
+            if now >= patience.deadline:
+                patience.waiter.switch(TIMED_OUT)
+            elif now >= patience.idle_at:
+                patience.waiter.switch(IDLE)
+            elif patience.client is not None and (fd := patience.client.fileno()) >= 0:
+                clients[fd] = patience
+        self._wake_the_left(clients)
+
+    def _wake_the_left(self, clients: dict[int, Patience]) -> None:
+        poller = _new_poll()
+        for fd in clients:
+            poller.register(fd, _POLLRDHUP)
+        for fd, _ in poller.poll(0):
+            if clients[fd] in self._waiting:
+                clients[fd].waiter.switch(GONE)
+
+
+_sweep = _Sweep()
