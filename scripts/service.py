@@ -1,0 +1,230 @@
+"""Starts, stops and describes the background service: `service.py start|stop|status`.
+
+supervisord owns the process. The pid file is gunicorn's: `kill -HUP $(cat anthropic-proxy.pid)` reloads it.
+"""
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator
+from configparser import RawConfigParser
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from health import ROOT, answers, base_url, configured_environment, listening_address
+from supervisor.xmlrpc import SupervisorTransport
+
+NAME = "anthropic-proxy"
+CONFIG = ROOT / "supervisord.conf"
+PID_FILE = ROOT / "anthropic-proxy.pid"
+SUPERVISOR_PID_FILE = ROOT / "run" / "supervisord.pid"
+SOCKET = ROOT / "run" / "supervisor.sock"
+LOGS = (ROOT / "logs" / "server.log", ROOT / "logs" / "server_error.log")
+LONGEST_SOCKET_PATH = 103  # bytes, on macOS; 107 on Linux
+START_TIMEOUT = 60.0  # seconds
+# Exit codes of `status`, as the Linux Standard Base gives them to init scripts.
+RUNNING, STALE_PID_FILE, NOT_RUNNING, UNKNOWN = 0, 1, 3, 4
+
+
+class Failure(Exception):
+    """The command cannot do what it was asked; the text says why and what to do."""
+
+
+def supervisor() -> Any:
+    """supervisord's XML-RPC interface; its calls raise OSError when supervisord is not there."""
+    transport = SupervisorTransport(None, None, f"unix://{SOCKET}")
+    return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+
+
+def supervised() -> dict[str, Any] | None:
+    """What supervisord says of the service (`statename`, `pid`, `start`); None when it does not run."""
+    try:
+        return dict(supervisor().getProcessInfo(NAME))
+    except (OSError, xmlrpc.client.Error):
+        return None
+
+
+def pid_in(file: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return int(file.read_text())
+    return None
+
+
+def command_of(pid: int) -> str | None:
+    """The command line of a living process, None when there is none."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip() or None
+    if Path("/proc/self").exists():
+        return None
+    shown = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or None
+
+
+def service_pid() -> int | None:
+    """The pid of the running service; None without a pid file or with a stale one."""
+    pid = pid_in(PID_FILE)
+    return pid if pid and "gunicorn.conf.py" in (command_of(pid) or "") else None
+
+
+def stop_timeout() -> float:
+    config = RawConfigParser(inline_comment_prefixes=(";",))
+    config.read(CONFIG)
+    return config.getfloat(f"program:{NAME}", "stopwaitsecs")
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def require_free_address(host: str, port: int) -> None:
+    """Raises Failure when nobody can listen there: another program's /health must not be taken for ours."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            hint = "set another PORT in .env or the environment"
+            if error.errno == errno.EADDRINUSE and sys.platform == "darwin":
+                hint += " (macOS itself listens on 5000 while AirPlay Receiver is on)"
+            raise Failure(f"Cannot listen on {host} port {port}: {error.strerror}; {hint}.") from error
+
+
+def prepare_folders() -> None:
+    if len(os.fsencode(SOCKET)) > LONGEST_SOCKET_PATH:
+        raise Failure(f"{SOCKET} is too long for a unix socket: move the project to a shorter path.")
+    (ROOT / "logs").mkdir(exist_ok=True)
+    SOCKET.parent.mkdir(mode=0o700, exist_ok=True)
+
+
+def launch_supervisord() -> None:
+    # The service's command is looked up on PATH: this virtual environment's comes first.
+    environ = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(CONFIG)]
+    launched = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    if launched.returncode:
+        raise Failure(f"supervisord did not start:\n{launched.stdout}{launched.stderr}".rstrip())
+
+
+def written_since(file: Path, size: int) -> Iterator[str]:
+    """The last lines of what was appended to a log after it had `size` bytes."""
+    with suppress(OSError), file.open(errors="replace") as log:
+        log.seek(size)
+        yield from (f"  {line.rstrip()}" for line in log.readlines()[-40:])
+
+
+def is_up(url: str) -> bool:
+    """Whether the service answers; raises Failure when supervisord has seen it end."""
+    process = supervised()
+    if process and process["statename"] in {"BACKOFF", "EXITED", "FATAL", "STOPPED"}:
+        raise Failure("it ended")
+    return bool(process and process["pid"] == service_pid() and answers(url))
+
+
+def start() -> None:
+    address = listening_address(configured_environment())
+    url = base_url(*address)
+    if pid := service_pid():
+        print(f"{NAME} is already running (pid {pid}).")
+        return
+    if PID_FILE.exists():
+        print(f"Removing a stale {PID_FILE.name}: its process is gone.")
+        PID_FILE.unlink()
+    if supervised():
+        end_supervisord()
+    require_free_address(*address)
+    prepare_folders()
+    sizes = {log: log.stat().st_size if log.exists() else 0 for log in LOGS}
+    launch_supervisord()
+    try:
+        if not wait_for(lambda: is_up(url), START_TIMEOUT):
+            raise Failure(f"{url}/health did not answer within {START_TIMEOUT:.0f} s")
+    except Failure as failure:
+        end_supervisord()
+        PID_FILE.unlink(missing_ok=True)
+        lines = [line for log in LOGS for line in written_since(log, sizes[log])]
+        raise Failure("\n".join([f"{NAME} did not start: {failure}. Its log:", *lines])) from failure
+    print(f"{NAME} is running (pid {service_pid()}) and answers at {url}")
+
+
+def end_supervisord() -> None:
+    """Shut supervisord down and with it the service: SIGTERM, and SIGKILL after stopwaitsecs."""
+    pid = supervisor().getPID()
+    supervisor().shutdown()
+    if not wait_for(lambda: command_of(pid) is None, stop_timeout() + 10):
+        raise Failure(f"supervisord (pid {pid}) does not end.")
+
+
+def end_orphan(pid: int) -> None:
+    """End a service without supervisord: SIGTERM, and SIGKILL to its whole group after the same time."""
+    os.kill(pid, signal.SIGTERM)
+    if not wait_for(lambda: command_of(pid) is None, stop_timeout()):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def stop() -> None:
+    pid = service_pid()
+    had_supervisord = supervised() is not None
+    if pid:
+        print(f"Stopping {NAME} (pid {pid}): open streams may finish, SIGKILL after {stop_timeout():.0f} s.")
+    if had_supervisord:
+        end_supervisord()
+    elif pid:
+        end_orphan(pid)
+    stale = PID_FILE.exists()
+    PID_FILE.unlink(missing_ok=True)
+    if pid or had_supervisord:
+        print(f"{NAME} is stopped.")
+    else:
+        print(f"{NAME} is not running{'; removed a stale ' + PID_FILE.name if stale else ''}.")
+
+
+def status() -> int:
+    url = base_url(*listening_address(configured_environment()))
+    pid, process, healthy = service_pid(), supervised(), answers(url)
+    if pid is None:
+        state = f", supervisord says {process['statename']}" if process else ""
+        print(f"{NAME} is not running in the background{state}.")
+        if PID_FILE.exists():
+            print(f"  pid file   {PID_FILE.name} is stale: process {pid_in(PID_FILE)} is gone or another's")
+        if healthy:
+            print(f"  health     something else answers at {url}/health")
+        return STALE_PID_FILE if PID_FILE.exists() else NOT_RUNNING
+    started = process["start"] if process else PID_FILE.stat().st_mtime
+    print(f"{NAME} is running{'' if process else ', but its supervisord is gone: nobody restarts it'}.")
+    print(f"  pid        {pid}")
+    print(f"  command    {command_of(pid)}")
+    print(f"  started    {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(started))}")
+    print(f"  health     {url}/health {'answers' if healthy else 'does NOT answer'}")
+    for log in LOGS:
+        print(f"  log        {log.relative_to(ROOT)}, {log.stat().st_size if log.exists() else 0} bytes")
+    return RUNNING if healthy else UNKNOWN
+
+
+def main() -> int:
+    commands: dict[str, Callable[[], int | None]] = {"start": start, "stop": stop, "status": status}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        print(f"usage: service.py {'|'.join(commands)}", file=sys.stderr)
+        return 2
+    try:
+        return commands[sys.argv[1]]() or 0
+    except (Failure, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
