@@ -1,0 +1,209 @@
+"""The scripts as a user runs them: start, status, restart, stop, and what they say when it fails."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from .conftest import Project, health_status, wait_until
+
+
+def test_start_status_restart_stop(project: Project) -> None:
+    started = project.run("start.sh")
+    assert started.returncode == 0, started.stdout
+    assert f"http://127.0.0.1:{project.port}" in started.stdout
+    assert health_status(project.port) == 200
+    first = project.pid
+
+    status = project.run("status.sh")
+    assert status.returncode == 0
+    for expected in (
+        f"pid        {first}",
+        "command    ",
+        "gunicorn.conf.py",
+        f"started    {time.strftime('%Y-')}",
+        "/health answers",
+        "logs/server.log, ",
+        "logs/server_error.log, ",
+    ):
+        assert expected in status.stdout
+
+    assert "already running" in project.run("start.sh").stdout
+    assert project.pid == first
+
+    assert project.run("restart.sh").returncode == 0
+    assert project.pid != first
+    assert not psutil.pid_exists(first)
+
+    stopped = project.run("stop.sh")
+    assert stopped.returncode == 0
+    assert "is stopped" in stopped.stdout
+    assert not project.pid_file.exists()
+    assert project.processes() == []
+    assert project.run("status.sh").returncode == 3
+
+
+def test_supervisorctl_works_from_the_project_folder(project: Project) -> None:
+    project.run("start.sh")
+    supervisorctl = [sys.executable, "-m", "supervisor.supervisorctl"]
+
+    def run(*arguments: str) -> str:
+        command = [*supervisorctl, *arguments]
+        return subprocess.run(
+            command, cwd=project.root, env=project.environ, capture_output=True, text=True, check=False
+        ).stdout
+
+    assert "anthropic-proxy" in run("status")
+    assert "stopped" in run("stop", "anthropic-proxy")
+    status = project.run("status.sh")
+    assert status.returncode == 3
+    assert "supervisord says STOPPED" in status.stdout
+    assert project.run("start.sh").returncode == 0, "start.sh starts again what supervisorctl stopped"
+
+
+def test_a_stale_pid_file_is_recognised(project: Project) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    project.pid_file.write_text(f"{gone.pid}\n")
+    status = project.run("status.sh")
+    assert status.returncode == 1
+    assert "stale" in status.stdout
+
+    project.pid_file.write_text("1\n")  # alive, and another's
+    assert project.run("status.sh").returncode == 1
+
+    started = project.run("start.sh")
+    assert started.returncode == 0, started.stdout
+    assert "stale" in started.stdout
+    assert project.pid != 1
+
+
+def test_a_wrong_setting_is_named_and_stops_nothing(project: Project) -> None:
+    refused = project.run("start.sh", UPSTREAM_BASE="ftp://nowhere")
+    assert refused.returncode != 0
+    assert "UPSTREAM_BASE='ftp://nowhere'" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert project.processes() == []
+
+    project.run("start.sh")
+    running = project.pid
+    refused = project.run("restart.sh", WORKERS="many")
+    assert refused.returncode != 0
+    assert "WORKERS='many'" in refused.stdout
+    assert project.pid == running
+    assert health_status(project.port) == 200
+
+
+def test_a_taken_port_is_said(project: Project) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", project.port))
+        other.listen()
+        refused = project.run("start.sh")
+    assert refused.returncode == 1
+    assert f"port {project.port}" in refused.stdout
+    assert "PORT" in refused.stdout
+
+
+def test_a_start_that_fails_shows_the_log_and_leaves_nothing(project: Project) -> None:
+    # Only supervisord's child is told STOP_TIMEOUT, so the check of the settings before cannot see this one.
+    refused = project.run("start.sh", GRACEFUL_TIMEOUT="90")
+    assert refused.returncode == 1
+    assert "did not start" in refused.stdout
+    assert "GRACEFUL_TIMEOUT=90" in refused.stdout
+    assert project.processes() == []
+    assert not project.pid_file.exists()
+
+
+def worker_pids(project: Project) -> set[int]:
+    return {child.pid for child in psutil.Process(project.pid).children()}
+
+
+def test_sighup_takes_new_settings_and_refuses_wrong_ones(project: Project) -> None:
+    project.run("start.sh")
+    master, before = project.pid, worker_pids(project)
+    log = project.root / "logs" / "server_error.log"
+
+    for key, value in (("LOG_LEVEL", "loud"), ("MAX_BODY_BYTES", "much")):
+        (project.root / ".env").write_text(f"{key}={value}")
+        psutil.Process(master).send_signal(signal.SIGHUP)
+        refusal = re.compile(f"Not reloaded, the running workers stay: .*{key}='{value}'")
+        wait_until(partial(lambda said: said.search(log.read_text()) is not None, refusal))
+        assert worker_pids(project) == before
+        assert health_status(project.port) == 200
+
+    (project.root / ".env").write_text("LOG_LEVEL=debug")
+    psutil.Process(master).send_signal(signal.SIGHUP)
+    wait_until(lambda: "[DEBUG]" in log.read_text() and worker_pids(project).isdisjoint(before))
+    assert project.pid == master
+    assert health_status(project.port) == 200
+
+
+def test_a_killed_service_is_started_again(project: Project) -> None:
+    project.run("start.sh")
+    killed = project.pid
+    psutil.Process(killed).kill()
+    wait_until(lambda: project.pid_file.exists() and project.pid != killed)
+    wait_until(lambda: project.run("status.sh").returncode == 0)
+
+
+def test_stop_ends_a_service_that_lost_its_supervisord(project: Project) -> None:
+    project.run("start.sh")
+    psutil.Process(int((project.root / "run" / "supervisord.pid").read_text())).kill()
+    assert "nobody restarts it" in project.run("status.sh").stdout
+    assert project.run("stop.sh").returncode == 0
+    assert project.processes() == []
+
+
+def test_stop_kills_what_does_not_end(project: Project) -> None:
+    config = project.root / "supervisord.conf"
+    shorter = config.read_text().replace("stopwaitsecs=40", "stopwaitsecs=2").replace('"40"', '"2"')
+    config.write_text(shorter)
+    assert project.run("start.sh", GRACEFUL_TIMEOUT="1").returncode == 0
+    psutil.Process(project.pid).send_signal(signal.SIGSTOP)
+    assert project.run("stop.sh").returncode == 0
+    assert project.processes() == []
+    assert not project.pid_file.exists()
+
+
+def test_logs_and_control_socket_are_the_owners_alone(project: Project) -> None:
+    project.run("start.sh")
+    for name in ("logs/server.log", "logs/server_error.log", "run", "run/supervisor.sock"):
+        assert (project.root / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_what_a_client_sent_is_not_logged(project: Project) -> None:
+    project.run("start.sh", LOG_LEVEL="debug")
+    for request in (
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization Bearer sk-secret\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX_Api_Key_sk-secret: 1\r\n\r\n",
+        b"GET /?key=sk-secret HTTP/9.9\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", project.port), timeout=10) as client:
+            client.sendall(request)
+            assert client.recv(1024).startswith(b"HTTP/1.1 400 ")
+    with socket.create_connection(("127.0.0.1", project.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nAuthorization: Bearer sk-secret")
+    log = project.root / "logs" / "server_error.log"
+    wait_until(lambda: "Ignored premature client disconnection" in log.read_text())
+    assert log.read_text().count("Invalid request from ip=127.0.0.1: Invalid HTTP") == 3
+    assert "sk-secret" not in log.read_text()
+    assert "sk-secret" not in (project.root / "logs" / "server.log").read_text()
+
+
+def test_a_path_too_long_for_a_unix_socket_is_said(project: Project) -> None:
+    deep = project.root / ("d" * 100)
+    deep.mkdir()
+    for item in list(project.root.iterdir()):
+        if item != deep:
+            item.rename(deep / item.name)
+    refused = Project(deep, project.port).run("start.sh")
+    assert refused.returncode == 1
+    assert "too long for a unix socket" in refused.stdout
+    for item in list(Path(deep).iterdir()):
+        item.rename(project.root / item.name)
