@@ -10,8 +10,10 @@ import logging
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from dotenv import dotenv_values
 from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
+from gunicorn.workers.base import Worker
 
 # Read, not loaded: a value of .env written to the master's environment would outlive a change of the file,
 # and the workers that SIGHUP starts would see the old one.
@@ -121,6 +124,10 @@ if graceful_timeout >= STOP_TIMEOUT:
         f"raise those to {graceful_timeout + 10} or more (in supervisord.conf: stopwaitsecs and STOP_TIMEOUT)"
     )
 
+# --- metrics
+
+METRICS_PORT = whole("METRICS_PORT", 0, 0, 65_535)
+
 # --- what a request may look like
 
 # The largest that gunicorn takes: any query string is accepted.
@@ -212,12 +219,27 @@ logger_class = ServerLog
 
 
 def on_starting(server: Arbiter) -> None:
+    if METRICS_PORT:
+        # Where the workers keep their numbers, so that whichever serves them can sum them up. The Prometheus client
+        # itself is not imported here: it binds `ssl`.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="anthropic-proxy-metrics-")
     if worker_connections < WANTED_CONNECTIONS:
         server.log.info(
             "WORKER_CONNECTIONS=%d needs more open files than the hard limit allows: a worker takes %d",
             WANTED_CONNECTIONS,
             worker_connections,
         )
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Open requests of a worker that ended are open no more; its counters stay."""
+    for gauge in Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "-")).glob(f"gauge_live*_{worker.pid}.db"):
+        gauge.unlink(missing_ok=True)
+
+
+def on_exit(server: Arbiter) -> None:
+    if METRICS_PORT:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def when_ready(server: Arbiter) -> None:

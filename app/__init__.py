@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
+from functools import partial
 
 from flask import Flask, Response, g, request
 
 from app.blueprints import chat_completions, count_tokens, failures, health, messages, models
-from app.current import EXTENSION, chosen_request_id, record
+from app.current import EXTENSION, chosen_request_id, record, services
 from app.lessons import Lessons
-from app.metrics import Metrics
+from app.metrics import metrics
 from app.request_log import RequestRecord, configure_logging
 from app.services import Services
 from app.settings import Settings
@@ -28,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = Services(
-        settings, Upstream(settings), Lessons(), thinking_store(settings.thinking_store), Metrics()
+        settings, Upstream(settings), Lessons(), thinking_store(settings.thinking_store), metrics(settings)
     )
     for module in (chat_completions, messages, count_tokens, models, health):
         app.register_blueprint(module.blueprint)
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _begin() -> None:
     route = request.url_rule.rule if request.url_rule else "(unknown)"
     g.record = RequestRecord(request.method, route, chosen_request_id(uuid.uuid4().hex))
+    services().metrics.opened(g.record)
 
 
 def _complete(response: Response) -> Response:
@@ -50,5 +52,11 @@ def _complete(response: Response) -> Response:
     if not response.is_streamed:
         served.bytes_out = response.content_length or 0
         served.first_byte()
-    response.call_on_close(served.write)
+    response.call_on_close(partial(_close, served, services()))
     return response
+
+
+def _close(served: RequestRecord, held: Services) -> None:
+    """The last byte is sent, or the client has left."""
+    served.write()
+    held.metrics.closed(served)

@@ -188,7 +188,7 @@ class ChatExchange:
 
     def _accept(self, answer: Answer) -> None:
         """Take an answer whose status is known. Raises UpstreamRefusal."""
-        self._record.upstream_status = answer.status
+        self._record.upstream_answered(answer.status)
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
         self.headers |= openai_headers(answer.headers, datetime.now(timezone.utc))

@@ -101,7 +101,7 @@ class MessagesExchange:
         return self._answer
 
     def _accept(self, answer: Answer) -> None:
-        self._record.upstream_status = answer.status
+        self._record.upstream_answered(answer.status)
         self.headers |= passed_back(answer.headers)
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)

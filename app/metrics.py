@@ -1,18 +1,46 @@
-"""Numbers for Prometheus. Off unless METRICS_PORT is set."""
+"""What is counted of each request, and by whom: nobody, unless METRICS_PORT asks for it."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from werkzeug.utils import import_string
+
 from app.request_log import RequestRecord
+from app.settings import Settings
 
 
-class Metrics:
-    """Counts nothing; what is used when nobody asked for metrics."""
+class Metrics(Protocol):
+    """Told of every request twice, and of what an upstream taught us or was asked again."""
 
-    def opened(self, route: str) -> None:
-        """A request arrived."""
+    def opened(self, record: RequestRecord) -> None: ...
+
+    def closed(self, record: RequestRecord) -> None: ...
+
+    def learned(self, name: str) -> None: ...
+
+    def retried(self) -> None: ...
+
+
+class NoMetrics:
+    """Counts nothing."""
+
+    def opened(self, record: RequestRecord) -> None:
+        pass
 
     def closed(self, record: RequestRecord) -> None:
-        """It was answered, or its client left."""
+        pass
 
     def learned(self, name: str) -> None:
-        """An upstream taught us what it refuses."""
+        pass
+
+    def retried(self) -> None:
+        pass
+
+
+def metrics(settings: Settings) -> Metrics:
+    """The metrics that METRICS_PORT asks for; the Prometheus client is loaded only then, it takes 6 MB a worker."""
+    if not settings.metrics_port:
+        return NoMetrics()
+    served: Metrics = import_string("app.prometheus:PrometheusMetrics")(settings)
+    return served

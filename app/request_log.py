@@ -28,6 +28,7 @@ class RequestRecord:
     upstream_model: str = ""
     status: int = 0
     upstream_status: int = 0
+    upstream_ms: float | None = None
     first_byte_ms: float | None = None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -35,6 +36,11 @@ class RequestRecord:
     bytes_out: int = 0
     ended_by: str = "proxy"
     error: str = ""
+
+    def upstream_answered(self, status: int) -> None:
+        """The head of the upstream's answer is here."""
+        self.upstream_status = status
+        self.upstream_ms = self.elapsed_ms()
 
     def first_byte(self) -> None:
         """The first byte of the answer went to the client."""
@@ -73,6 +79,7 @@ class RequestRecord:
             "upstream_status": self.upstream_status or None,
             "requested_model": self.requested_model,
             "upstream_model": self.upstream_model,
+            "upstream_ms": self.upstream_ms,
             "first_byte_ms": self.first_byte_ms,
             "ms": self.elapsed_ms(),
             "input_tokens": self.input_tokens or None,

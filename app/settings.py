@@ -185,6 +185,7 @@ class Settings:
     log_level: str = setting("LOG_LEVEL", "info", one_of("debug", "info", "warning", "error", "critical"))
     log_format: str = setting("LOG_FORMAT", "text", one_of("text", "json"))
     metrics_port: int = setting("METRICS_PORT", 0, ANY_PORT)
+    metrics_host: str = setting("METRICS_HOST", "127.0.0.1", text)
 
     @property
     def first_byte_timeout(self) -> float:
