@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.checks import an_object
+from app.translate.checks import an_object, optional_string
 from app.translate.report import Report
 
 MAX_BREAKPOINTS = 4
@@ -20,43 +20,51 @@ def cache_control(part: Block, path: str) -> Block:
 
     OpenAI's `prompt_cache_breakpoint {mode: "explicit", ttl: "30m"|"12h"}` has no equal ttl; 12h becomes 1h.
     """
-    mark = part.get("cache_control")
-    if mark is not None:
-        ttl = an_object(mark, f"{path}.cache_control").get("ttl")
-        return _ephemeral("1h" if ttl == "1h" else ("5m" if ttl == "5m" else None))
-    mark = part.get("prompt_cache_breakpoint")
-    if mark is not None:
-        return _ephemeral("1h" if an_object(mark, f"{path}.prompt_cache_breakpoint").get("ttl") == "12h" else None)
+    for name, long in (("cache_control", "1h"), ("prompt_cache_breakpoint", "12h")):
+        mark = part.get(name)
+        if mark is not None:
+            here = f"{path}.{name}" if path else name
+            ttl = optional_string(an_object(mark, here), "ttl", here)
+            kept = {"ttl": "1h"} if ttl == long else {"ttl": "5m"} if ttl == "5m" else {}
+            return {"cache_control": {"type": "ephemeral"} | kept}
     return {}
 
 
-def _ephemeral(ttl: str | None) -> Block:
-    return {"cache_control": {"type": "ephemeral"} | ({"ttl": ttl} if ttl else {})}
-
-
-def place_breakpoints(request: Block, automatic: bool, profile: Profile, report: Report) -> None:
+def place_breakpoints(request: Block, asked: Block, automatic: bool, profile: Profile, report: Report) -> None:
     """Leave legal breakpoints only: at most four, the oldest dropped, never `1h` behind `5m`.
 
-    With `automatic`, a request without any gets them on its last tool, its system prompt and its last two user turns.
+    `asked` is `cache_control` at the top of the request: one on the last block. With `automatic`, a request without any
+    gets them on its last tool, its system prompt and its last two user turns.
     """
     marked = [block for block in _cacheable(request) if "cache_control" in block]
     if not profile.cache_control:
         for block in marked:
             del block["cache_control"]
+        if marked or asked:
             report.ignore("cache_control")
         return
-    if automatic and not marked:
+    if asked:
+        last = list(_cacheable(request))[-1]
+        marked = [block for block in marked if block is not last] + [last]
+        last.update(asked)
+    elif automatic and not marked:
         marked = list(_automatic(request))
         for block in marked:
             block["cache_control"] = {"type": "ephemeral"}
     for block in marked[:-MAX_BREAKPOINTS]:
         del block["cache_control"]
         report.adjust("cache_control", f"last {MAX_BREAKPOINTS}")
+    _order_lifetimes(marked[-MAX_BREAKPOINTS:], profile, report)
+
+
+def _order_lifetimes(marked: list[Block], profile: Profile, report: Report) -> None:
+    """`a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block` (observed message)."""
     short_seen = False
-    for block in marked[-MAX_BREAKPOINTS:]:
+    for block in marked:
         mark = block["cache_control"]
         if "ttl" in mark and (not profile.cache_ttl or (short_seen and mark["ttl"] == "1h")):
-            report.adjust("cache_control.ttl", "5m")
+            if mark["ttl"] != "5m":
+                report.adjust("cache_control.ttl", "5m")
             del mark["ttl"]
         short_seen = short_seen or mark.get("ttl") != "1h"
 

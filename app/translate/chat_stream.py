@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.errors import UpstreamBroken, UpstreamRefusal
+from app.errors import UpstreamBroken
 from app.translate.answer_blocks import (
     AnswerBlock,
-    CallBlock,
+    AnswerSoFar,
     Deltas,
-    JsonAnswerBlock,
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
-    WholeCallBlock,
 )
-from app.translate.error_body import stream_error
+from app.translate.call_blocks import call_block
 from app.translate.json_text import JsonText
 from app.translate.request import AnswerForm
 from app.translate.stop_reason import finish_reason
-from app.translate.usage import Usage, chat_usage, input_tokens, merged_usage
+from app.translate.upstream_error import stream_error
+from app.translate.usage import Usage, chat_usage, completed_usage, input_tokens, merged_usage, tokens
 
 Event = dict[str, Any]
 Chunk = dict[str, Any]
@@ -34,44 +33,45 @@ class ChatStream:
     """One answer. `feed` each event in turn, then `end()`.
 
     `id` and `created` (Unix seconds) go into every chunk; `estimate(output text)` gives an Anthropic usage for counts
-    that the upstream leaves out. After the end, `usage`, `stop_reason` and
-    `thinking_by_call` (the thinking blocks of the answer, by the id of each tool call) tell what came.
+    that the upstream leaves out. After the end, `usage`, `stop_reason` and `thinking_by_call` tell what came.
     """
 
     def __init__(
         self, answer: AnswerForm, id: str, created: int, estimate: Callable[[str], Usage] | None = None
     ) -> None:
         self._answer = answer
-        self._id = id
-        self._created = created
+        self._envelope = {"id": id, "object": "chat.completion.chunk", "created": created, "model": answer.model}
         self._estimate = estimate
         self._state = "new"
-        self._blocks: dict[Any, AnswerBlock] = {}
-        self.legacy = answer.legacy
-        self.calls = 0
-        self.annotations = 0
-        self.thinking: list[Event] = []
-        self.text: list[str] = []
-        self.text_length = 0
-        self.json_text = JsonText() if answer.json_answer == "text" else None
-        self.held: list[str] | None = [] if answer.json_answer == "tool" else None
-        self.json_answered = False
-        self.thinking_by_call: dict[str, list[Event]] = {}
+        self._so_far = AnswerSoFar(
+            id,
+            answer.legacy,
+            json_text=JsonText() if answer.json_answer == "text" else None,
+            held=[] if answer.json_answer == "tool" else None,
+        )
+        self._blocks: dict[int | None, AnswerBlock] = {}
+        self._newest: int | None = None
         self.usage: Usage = {}
         self.stop_reason: str | None = None
-        self._stop_sequence: Any = None
-        self._stop_details: Any = None
+        self._stop_sequence: str | None = None
+        self._explanation: str | None = None
 
     @property
     def ended(self) -> bool:
         return self._state == "ended"
 
+    @property
+    def thinking_by_call(self) -> dict[str, list[Event]]:
+        """The thinking blocks of the answer, by the id of each of its tool calls."""
+        return self._so_far.thinking_by_call
+
     def feed(self, event: Event) -> list[Chunk]:
         """The chunks for one event; unknown events and those behind the end give none.
 
-        Raises UpstreamRefusal for an `error` event.
+        Raises UpstreamRefusal for an `error` event, UpstreamBroken for an input that no API could read.
         """
-        reader = _EVENTS[self._state].get(event.get("type", ""))
+        kind = event.get("type")
+        reader = _EVENTS[self._state].get(kind) if isinstance(kind, str) else None
         return reader(self, event) if reader else []
 
     def end(self) -> list[Chunk]:
@@ -79,12 +79,15 @@ class ChatStream:
 
         Raises UpstreamBroken if the answer was cut: neither message_stop nor a stop_reason came.
         """
-        chunks = []
         if self._state == "new" or (self._state == "open" and self.stop_reason is None):
             raise UpstreamBroken("The upstream ended the stream before the answer was complete.")
-        if self._state == "open":
-            chunks = self._stop({})
-        return chunks
+        return self._stop({}) if self._state == "open" else []
+
+    def final_usage(self) -> Usage:
+        """The upstream's counts; where it says zero or nothing, the estimate stands in."""
+        if self._estimate is None or (input_tokens(self.usage) and tokens(self.usage, "output_tokens")):
+            return self.usage
+        return completed_usage(self.usage, self._estimate(self._so_far.output))
 
     def _start(self, event: Event) -> list[Chunk]:
         self._state = "open"
@@ -96,108 +99,118 @@ class ChatStream:
     def _forgotten_start(self, event: Event) -> list[Chunk]:
         return [*self._start({}), *self.feed(event)]
 
+    def _index(self, event: Event) -> int | None:
+        """The block that an event is about: the newest where an upstream leaves `index` out."""
+        index = event.get("index")
+        return index if isinstance(index, int) else self._newest
+
     def _open_block(self, event: Event) -> list[Chunk]:
-        index, block = event.get("index"), event.get("content_block")
-        chunks = self._close_block({"index": index})
-        opened = self._block(block if isinstance(block, dict) else {})
-        self._blocks[index] = opened
+        block = event.get("content_block")
+        return self._open(self._index(event), block if isinstance(block, dict) else {})
+
+    def _open(self, index: int | None, block: Event) -> list[Chunk]:
+        chunks = self._close(index)
+        self._newest = index
+        opened = self._blocks[index] = self._reader_of(block)
         return chunks + self._chunks(opened.opened())
 
-    def _block(self, block: Event) -> AnswerBlock:
+    def _reader_of(self, block: Event) -> AnswerBlock:
         kind = block.get("type")
         if kind == "tool_use":
             name = block.get("name")
-            form = self._answer.tool(name if isinstance(name, str) else "")
-            if form.json_answer:
-                return JsonAnswerBlock(block, self, form)
-            return CallBlock(block, self, form) if form.verbatim else WholeCallBlock(block, self, form)
-        return _BLOCKS.get(kind if isinstance(kind, str) else "", AnswerBlock)(block, self)
+            return call_block(block, self._so_far, self._answer.tool(name if isinstance(name, str) else ""))
+        return _BLOCKS.get(kind if isinstance(kind, str) else "", AnswerBlock)(block, self._so_far)
 
     def _grow_block(self, event: Event) -> list[Chunk]:
         delta = event.get("delta")
         if not isinstance(delta, dict):
             return []
-        block = self._blocks.get(event.get("index"))
-        if block is None:
-            kind = _UNOPENED.get(delta.get("type", ""))
-            if kind is None:
-                return []
-            start = {"index": event.get("index"), "content_block": {"type": kind}}
-            return [*self._open_block(start), *self._grow_block(event)]
-        return [self._chunk(d) for d in block.grown(delta)]
+        index = self._index(event)
+        block = self._blocks.get(index)
+        deltas = block.grown(delta) if block else []
+        if deltas:
+            return self._chunks(deltas)
+        kind = _missing_block(delta, block)
+        return self._open(index, {"type": kind}) + self._grow_block(event) if kind else []
 
     def _close_block(self, event: Event) -> list[Chunk]:
-        block = self._blocks.pop(event.get("index"), None)
+        return self._close(self._index(event))
+
+    def _close(self, index: int | None) -> list[Chunk]:
+        block = self._blocks.pop(index, None)
         return self._chunks(block.closed()) if block else []
 
     def _message_delta(self, event: Event) -> list[Chunk]:
         self.usage = merged_usage(self.usage, event.get("usage"))
         delta = event.get("delta")
         if isinstance(delta, dict):
-            self.stop_reason = delta.get("stop_reason") or self.stop_reason
-            self._stop_sequence = delta.get("stop_sequence") or self._stop_sequence
-            self._stop_details = delta.get("stop_details") or self._stop_details
+            self.stop_reason = _text(delta.get("stop_reason")) or self.stop_reason
+            self._stop_sequence = _text(delta.get("stop_sequence")) or self._stop_sequence
+            details = delta.get("stop_details")
+            if isinstance(details, dict):
+                self._explanation = _text(details.get("explanation"))
         return []
 
     def _error(self, event: Event) -> list[Chunk]:
-        error: UpstreamRefusal = stream_error(event)
-        raise error
+        raise stream_error(event)
 
     def _stop(self, event: Event) -> list[Chunk]:
-        chunks = [chunk for index in list(self._blocks) for chunk in self._close_block({"index": index})]
+        chunks = [chunk for index in list(self._blocks) for chunk in self._close(index)]
         self._state = "ended"
         chunks += self._chunks(self._held_text())
         if self.stop_reason in {"refusal", "sensitive"}:
-            details = self._stop_details if isinstance(self._stop_details, dict) else {}
-            refusal = details.get("explanation") or "".join(self.text)
+            refusal = self._explanation or "".join(self._so_far.text)
             chunks += self._chunks([{"refusal": refusal}] if refusal else [])
         chunks.append(self._finish())
         if self._answer.include_usage:
-            chunks.append(self._envelope([], chat_usage(self.final_usage())))
+            chunks.append(self._envelope | {"choices": [], "usage": chat_usage(self.final_usage())})
         return chunks
 
     def _held_text(self) -> Deltas:
         """Text kept back for the sake of JSON, when no JSON came."""
-        if self.json_text is not None:
-            text = self.json_text.rest()
-        elif self.held and not self.json_answered and not self.calls:
+        so_far = self._so_far
+        if so_far.json_text is not None:
+            text = so_far.json_text.rest()
+        elif so_far.held and not so_far.json_answered and not so_far.calls:
             extractor = JsonText()
-            text = "".join(filter(None, map(extractor.feed, self.held))) or extractor.rest()
+            text = "".join(filter(None, map(extractor.feed, so_far.held))) or extractor.rest()
         else:
             return []
-        self.text.append(text)
+        so_far.text.append(text)
         return [{"content": text}] if text else []
 
-    def final_usage(self) -> Usage:
-        """The upstream's counts; where it says zero or nothing, the estimate stands in."""
-        if self._estimate is None or (input_tokens(self.usage) and self.usage.get("output_tokens")):
-            return self.usage
-        thinking = [block["thinking"] for block in self.thinking if "thinking" in block]
-        return merged_usage(self._estimate("".join([*thinking, *self.text])), self.usage)
-
     def _finish(self) -> Chunk:
-        reason = finish_reason(self.stop_reason, self.calls, self.legacy)
-        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
+        reason = finish_reason(self.stop_reason, self._so_far.calls, self._so_far.legacy)
         raw = {"stop_reason": self.stop_reason, "stop_sequence": self._stop_sequence}
-        return self._envelope([choice | {"provider_specific_fields": raw}], None)
+        chunk = self._chunk({})
+        chunk["choices"][0] |= {"finish_reason": reason, "provider_specific_fields": raw}
+        return chunk
 
     def _chunks(self, deltas: Deltas) -> list[Chunk]:
         return [self._chunk(delta) for delta in deltas]
 
     def _chunk(self, delta: Event) -> Chunk:
-        return self._envelope([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}], None)
-
-    def _envelope(self, choices: list[Event], usage: Usage | None) -> Chunk:
-        chunk = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._created,
-            "model": self._answer.model,
-            "choices": choices,
-        }
+        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]
         if self._answer.include_usage:
-            chunk["usage"] = usage
-        return chunk
+            return {**self._envelope, "choices": choices, "usage": None}
+        return {**self._envelope, "choices": choices}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _missing_block(delta: Event, block: AnswerBlock | None) -> str | None:
+    """The type of the block that `delta` should have been sent for, when it is not `block`.
+
+    Some upstreams never start a block, or let the text follow the thinking without a new one.
+    """
+    type = delta.get("type")
+    kind = _UNOPENED.get(type) if isinstance(type, str) else None
+    if kind is None or block is None:
+        return kind
+    misplaced = block.grows_by and block.grows_by != kind and _text(delta.get(kind))
+    return kind if misplaced else None
 
 
 _BLOCKS: dict[str, type[AnswerBlock]] = {

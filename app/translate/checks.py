@@ -61,6 +61,17 @@ def a_string(value: Any, path: str) -> str:
     return value
 
 
+def optional_string(owner: dict[str, Any], name: str, path: str) -> str | None:
+    """The field `name` of `owner`, which stands at `path`; a null means the same as leaving it out."""
+    value = owner.get(name)
+    return None if value is None else a_string(value, f"{path}.{name}")
+
+
+def optional_boolean(owner: dict[str, Any], name: str, path: str) -> bool | None:
+    value = owner.get(name)
+    return None if value is None else a_boolean(value, f"{path}.{name}")
+
+
 def a_boolean(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
         raise wrong_type(path, "a boolean", value)

@@ -8,8 +8,8 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.profiles import Profile
 from app.translate.cache import cache_control
-from app.translate.checks import a_string, an_array, an_object, invalid_value, missing
-from app.translate.media import base64_text, data_url, image_source, is_data_url
+from app.translate.checks import a_string, an_array, an_object, invalid_value, missing, optional_string
+from app.translate.media import DataUrl, base64_text, data_url, image_source, is_data_url, sniffed_image_type
 from app.translate.report import Report
 
 Block = dict[str, Any]
@@ -33,9 +33,13 @@ def text_blocks(content: Any, path: str) -> list[Block]:
     blocks = []
     for index, part in enumerate(an_array(content, path)):
         here = f"{path}[{index}]"
+        if isinstance(part, str):
+            blocks += [] if is_blank(part) else [text_block(part)]
+            continue
         part = an_object(part, here)
-        if part.get("type") not in {"text", "input_text", "output_text"}:
-            raise invalid_value(f"{here}.type", "'text'", part.get("type"))
+        kind = optional_string(part, "type", here)
+        if kind not in {"text", "input_text", "output_text"}:
+            raise missing(f"{here}.type") if kind is None else invalid_value(f"{here}.type", "'text'", kind)
         blocks += _text(part, here)
     return blocks
 
@@ -59,7 +63,7 @@ def user_blocks(content: Any, path: str, profile: Profile, report: Report) -> li
 def _part(part: Any, path: str, profile: Profile, report: Report) -> list[Block]:
     if isinstance(part, str):
         return [] if is_blank(part) else [text_block(part)]
-    kind = an_object(part, path).get("type")
+    kind = optional_string(an_object(part, path), "type", path)
     if kind is None:
         raise missing(f"{path}.type")
     if kind in _UNSUPPORTED:
@@ -69,7 +73,7 @@ def _part(part: Any, path: str, profile: Profile, report: Report) -> list[Block]
             param=path,
             code="invalid_value",
         )
-    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    reader = _READERS.get(kind)
     if reader is None:
         raise invalid_value(f"{path}.type", "'text', 'image_url', and 'file'", kind)
     return reader(part, path, profile, report)
@@ -85,72 +89,86 @@ def _text_part(part: Block, path: str, profile: Profile, report: Report) -> list
 
 
 def _image_part(part: Block, path: str, profile: Profile, report: Report) -> list[Block]:
-    image = part.get("image_url")
+    image, here = part.get("image_url"), f"{path}.image_url"
+    if image is None:
+        raise missing(here)
+    owner = part
     if isinstance(image, dict):
-        path_of_url = f"{path}.image_url.url"
-        url = a_string(image.get("url"), path_of_url)
-        if image.get("detail") not in (None, "auto"):
-            report.ignore("messages[].content[].image_url.detail")
-    else:
-        path_of_url = f"{path}.image_url"
-        url = a_string(image, path_of_url)
-    return [{"type": "image", "source": _image_source(url, path_of_url, profile)} | cache_control(part, path)]
+        owner, image, here = image, image.get("url"), f"{here}.url"
+        if image is None:
+            raise missing(here)
+    if optional_string(owner, "detail", here.removesuffix(".url")) not in {None, "auto"}:
+        report.ignore("messages[].content[].image_url.detail")
+    return [
+        {"type": "image", "source": _image_source(a_string(image, here), here, profile)} | cache_control(part, path)
+    ]
 
 
 def _image_source(url: str, path: str, profile: Profile) -> Block:
     url = url.strip()
     if is_data_url(url):
-        return image_source(data_url(url, path), path)
-    if not url.lower().startswith(("http://", "https://")):
-        raise InvalidRequest(
-            f"Invalid '{path}': expected an https:// URL or a base64 data URL.",
-            param=path,
-            code="invalid_image_url",
-        )
+        return image_source(data_url(url, path), path, profile)
     if not profile.image_urls:
-        raise InvalidRequest(
-            f"Invalid '{path}': this upstream takes images as base64 data URLs only.",
-            param=path,
-            code="invalid_image_url",
-        )
+        raise _unusable_url(path, "this upstream takes images as base64 data URLs only")
+    return _url_source(url, path, profile)
+
+
+def _url_source(url: str, path: str, profile: Profile) -> Block:
+    scheme = url[:8].lower()
+    if scheme.startswith("http://") and not profile.http_urls:
+        raise _unusable_url(path, "only https:// URLs are fetched by this upstream")
+    if not scheme.startswith(("http://", "https://")):
+        raise _unusable_url(path, "expected an https:// URL or a base64 data URL")
     return {"type": "url", "url": url}
 
 
+def _unusable_url(path: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{path}': {reason}.", param=path, code="invalid_image_url")
+
+
 def _file_part(part: Block, path: str, profile: Profile, report: Report) -> list[Block]:
-    """Chat Completions `file` parts: a PDF, a text file or an image, given whole; or an Anthropic file id."""
-    file = an_object(part.get("file"), f"{path}.file")
-    title = file.get("filename")
-    if title is not None:
-        title = a_string(title, f"{path}.file.filename")
+    """Chat Completions `file` parts: a PDF, a text file or an image, given whole or by URL; or an Anthropic file id."""
+    here = path
+    file = part
+    if part["type"] == "file":
+        here = f"{path}.file"
+        if part.get("file") is None:
+            raise missing(here)
+        file = an_object(part["file"], here)
     marks = cache_control(part, path)
-    if file.get("file_data") is not None:
-        data_path = f"{path}.file.file_data"
-        return [_file_block(a_string(file["file_data"], data_path), title, data_path) | marks]
-    file_id = file.get("file_id")
-    if isinstance(file_id, str) and file_id.startswith("file_"):
+    title = optional_string(file, "filename", here)
+    file_data = optional_string(file, "file_data", here)
+    if file_data is not None:
+        return [block | marks for block in _file_blocks(file_data.strip(), title, f"{here}.file_data", profile)]
+    file_id = optional_string(file, "file_id", here)
+    if file_id is not None and file_id.startswith("file_"):
         return [{"type": "document", "source": {"type": "file", "file_id": file_id}} | marks]
     raise InvalidRequest(
-        f"Invalid '{path}.file': send the file's content as 'file_data'; files uploaded to OpenAI are out of reach.",
-        param=f"{path}.file.file_id" if file_id is not None else f"{path}.file.file_data",
+        f"Invalid '{here}': send the file's content as 'file_data'; files uploaded to OpenAI are out of reach.",
+        param=f"{here}.file_id" if file_id is not None else f"{here}.file_data",
         code="invalid_value",
     )
 
 
-def _file_block(file_data: str, title: str | None, path: str) -> Block:
-    if not is_data_url(file_data):
-        file_data = f"data:application/pdf;base64,{base64_text(file_data, path)}"
-    url = data_url(file_data, path)
-    if url.media_type.startswith("image/"):
-        return {"type": "image", "source": image_source(url, path)}
-    named = {"title": title} if title and not title.isspace() else {}
-    if url.media_type == "application/pdf" or url.data.startswith("JVBERi"):
+def _file_blocks(file_data: str, title: str | None, path: str, profile: Profile) -> list[Block]:
+    named = {"title": title} if title and not is_blank(title) else {}
+    if file_data[:8].lower().startswith(("https://", "http://")):
+        return [{"type": "document", "source": _url_source(file_data, path, profile)} | named]
+    url = data_url(file_data, path) if is_data_url(file_data) else DataUrl("", base64_text(file_data, path))
+    image_type = sniffed_image_type(url.head())
+    if image_type or url.media_type.startswith("image/"):
+        return [{"type": "image", "source": image_source(url, path, profile)}]
+    if url.data and (url.media_type == "application/pdf" or url.is_pdf):
         source = {"type": "base64", "media_type": "application/pdf", "data": url.data}
-        return {"type": "document", "source": source} | named
+        return [{"type": "document", "source": source} | named]
     if url.media_type.startswith("text/") or url.media_type in _TEXT_TYPES:
-        source = {"type": "text", "media_type": "text/plain", "data": url.text()}
-        return {"type": "document", "source": source} | named
+        text = url.text()
+        source = {"type": "text", "media_type": "text/plain", "data": text}
+        return [] if is_blank(text) else [{"type": "document", "source": source} | named]
     raise InvalidRequest(
-        f"Invalid '{path}': files of type '{url.media_type}' are not supported; use PDF, text or an image.",
+        f"Invalid '{path}': files of type '{url.media_type}' are not supported; use PDF, text or an image."
+        if url.data
+        else f"Invalid '{path}': the file is empty.",
         param=path,
         code="invalid_value",
     )
@@ -158,13 +176,45 @@ def _file_block(file_data: str, title: str | None, path: str) -> Block:
 
 def _anthropic_part(part: Block, path: str, profile: Profile, report: Report) -> list[Block]:
     """A part that is an Anthropic block already, as some clients send it: passed on with the fields the API knows."""
-    known = {key: part[key] for key in ("type", "source", "title", "context", "citations") if key in part}
-    an_object(known.get("source"), f"{path}.source")
+    here = f"{path}.source"
+    if part.get("source") is None:
+        raise missing(here)
+    source = an_object(part["source"], here)
+    kind = a_string(source.get("type"), f"{here}.type")
+    is_image = part["type"] == "image"
+    if kind not in _SOURCES or (is_image and kind in {"text", "content"}):
+        raise invalid_value(f"{here}.type", "'base64', 'url', and 'file'", kind)
+    for name in _SOURCES[kind]:
+        if name != "content":
+            a_string(source.get(name), f"{here}.{name}")
+    known: Block = {"type": part["type"], "source": {name: source.get(name) for name in ("type", *_SOURCES[kind])}}
+    if kind == "base64":
+        url = DataUrl(source["media_type"].lower(), base64_text(source["data"], f"{here}.data"))
+        known["source"] |= image_source(url, here, profile) if is_image else {"data": url.data}
+    if kind == "url":
+        known["source"] = (_image_source if is_image else _url_source)(source["url"], here, profile)
+    if not is_image:
+        known |= {name: part[name] for name in ("title", "context") if optional_string(part, name, path)}
+        if part.get("citations") is not None:
+            known["citations"] = an_object(part["citations"], f"{path}.citations")
     return [known | cache_control(part, path)]
 
 
+_SOURCES = {
+    "base64": ("media_type", "data"),
+    "url": ("url",),
+    "file": ("file_id",),
+    "text": ("media_type", "data"),
+    "content": ("content",),
+}
 _TEXT_TYPES = {"application/json", "application/xml", "application/x-yaml", "application/javascript", ""}
-_UNSUPPORTED = {"input_audio": "audio", "audio": "audio", "video_url": "video", "input_video": "video"}
+_UNSUPPORTED = {
+    "input_audio": "audio",
+    "audio": "audio",
+    "video_url": "video",
+    "input_video": "video",
+    "video": "video",
+}
 _READERS: dict[str, Callable[[Block, str, Profile, Report], list[Block]]] = {
     "text": _text_part,
     "input_text": _text_part,
@@ -172,6 +222,7 @@ _READERS: dict[str, Callable[[Block, str, Profile, Report], list[Block]]] = {
     "image_url": _image_part,
     "input_image": _image_part,
     "file": _file_part,
+    "input_file": _file_part,
     "image": _anthropic_part,
     "document": _anthropic_part,
 }

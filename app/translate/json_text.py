@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 
 _STRUCTURE = re.compile(r'[{}"\\]')
+_BEGINNING = re.compile(r'\{(?=[ \t\r\n]*["}])')
+_UNDECIDED = re.compile(r"\{[ \t\r\n]{0,200}\Z")
+"""A brace of which the next piece will tell whether an object begins there."""
 
 
 class JsonText:
-    """Lets through the first `{…}`, piece by piece; `rest()` gives the text back if there was none."""
+    """Lets through the first `{…}`, piece by piece; `rest()` gives the text back if there was none.
+
+    A brace counts as the beginning of an object only before a key or the object's end, so `{name}` in prose does not.
+    """
 
     def __init__(self) -> None:
         self._depth = 0
@@ -18,24 +24,33 @@ class JsonText:
         self._before: list[str] = []
 
     def feed(self, piece: str) -> str:
-        """The part of `piece` that belongs to the object."""
+        """The part of `piece` that belongs to the object, with what was held back of it."""
         if self._done:
             return ""
         start = 0
         if not self._depth:
-            start = piece.find("{")
-            if start < 0:
+            piece = self._undecided() + piece
+            match = _BEGINNING.search(piece)
+            if match is None:
                 self._before.append(piece)
                 return ""
             self._before.clear()
-        end = self._end(piece, start)
-        return piece[start:end]
+            start = match.start()
+        return piece[start : self._end(piece, start)]
 
     def rest(self) -> str:
         """What was held back because no object began."""
         held = "".join(self._before)
         self._before.clear()
         return held
+
+    def _undecided(self) -> str:
+        """The end of the last piece, from a brace on that may still begin an object."""
+        match = _UNDECIDED.search(self._before[-1]) if self._before else None
+        if match is None:
+            return ""
+        self._before[-1] = self._before[-1][: match.start()]
+        return match.group()
 
     def _end(self, piece: str, start: int) -> int:
         """Where the object ends in `piece`, or its length."""

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from app.errors import InvalidRequest
+from app.profiles import Profile
+from app.tokens.media import image_size
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 """`image exceeds 5 MB maximum: 5316852 bytes > 5242880 bytes` (observed message); of the decoded image."""
 
-_DATA_URL = re.compile(r"data:([^,]*),(.*)", re.DOTALL | re.IGNORECASE)
+MAX_IMAGE_SIDE = 8000
+MAX_SIDE_OF_MANY = 2000
+MANY_IMAGES = 20
+"""`At least one of the image dimensions exceed max allowed size for many-image requests: 2000 pixels` (observed message
+for requests of more than 20 images)."""
+
+_PDF = "JVBERi"
+"""`%PDF-`, encoded."""
 _BLANKS = re.compile(r"\s+")
 
 
@@ -35,6 +44,10 @@ class DataUrl:
         """The first bytes, enough to tell an image type."""
         return base64.b64decode(self.data[:64])
 
+    @property
+    def is_pdf(self) -> bool:
+        return self.data.startswith(_PDF)
+
     def text(self) -> str:
         return base64.b64decode(self.data).decode("utf-8", "replace")
 
@@ -48,14 +61,13 @@ def data_url(url: str, path: str) -> DataUrl:
 
     Raises InvalidRequest if it is no data URL or its base64 cannot be decoded.
     """
-    match = _DATA_URL.match(url)
-    if match is None:
+    header, comma, payload = url[5:].partition(",")
+    if not comma:
         raise InvalidRequest(
             f"Invalid '{path}': expected a data URL such as data:image/png;base64,…",
             param=path,
             code="invalid_value",
         )
-    header, payload = match.groups()
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
     if "base64" not in parameters:
         return DataUrl(media_type or "text/plain", base64.b64encode(unquote_to_bytes(payload)).decode())
@@ -63,21 +75,23 @@ def data_url(url: str, path: str) -> DataUrl:
 
 
 def base64_text(payload: str, path: str) -> str:
-    """`payload` as standard base64 without blanks and with its padding. Raises InvalidRequest if it cannot be decoded."""
+    """`payload` as standard base64 without blanks and with its padding. Raises InvalidRequest if it is none."""
+    if _is_base64(payload):
+        return payload
     if "%" in payload:
         payload = unquote_to_bytes(payload).decode("latin-1")
-    payload = _BLANKS.sub("", payload) if _BLANKS.search(payload) else payload
-    if "-" in payload or "_" in payload:
-        payload = payload.replace("-", "+").replace("_", "/")
-    payload = payload.rstrip("=")
+    payload = _BLANKS.sub("", payload).replace("-", "+").replace("_", "/").rstrip("=")
     payload += "=" * (-len(payload) % 4)
-    try:
-        base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest(
-            f"Invalid '{path}': the data is not valid base64.", param=path, code="invalid_base64"
-        ) from None
+    if not _is_base64(payload):
+        raise InvalidRequest(f"Invalid '{path}': the data is not valid base64.", param=path, code="invalid_base64")
     return payload
+
+
+def _is_base64(payload: str) -> bool:
+    try:
+        return len(payload) % 4 == 0 and base64.b64decode(payload, validate=True) is not None
+    except ValueError:
+        return False
 
 
 def sniffed_image_type(head: bytes) -> str | None:
@@ -93,10 +107,11 @@ def sniffed_image_type(head: bytes) -> str | None:
     return None
 
 
-def image_source(url: DataUrl, path: str) -> dict[str, Any]:
+def image_source(url: DataUrl, path: str, profile: Profile) -> dict[str, Any]:
     """A base64 source with the type corrected from the bytes, which the API compares.
 
-    Raises InvalidRequest for an empty image, one above 5 MB, or a type the API does not take.
+    Raises InvalidRequest for an empty image, one above 5 MB or (on models with known limits) above 8000 pixels a side,
+    or a type the API does not take.
     """
     if not url.data:
         raise InvalidRequest(f"Invalid '{path}': the image is empty.", param=path, code="invalid_value")
@@ -113,4 +128,43 @@ def image_source(url: DataUrl, path: str) -> dict[str, Any]:
             param=path,
             code="invalid_image_format",
         )
+    if profile.max_images and (side := _longer_side(url.data)) > MAX_IMAGE_SIDE:
+        raise _too_wide(path, side, MAX_IMAGE_SIDE)
     return {"type": "base64", "media_type": media_type, "data": url.data}
+
+
+def check_images(messages: Sequence[dict[str, Any]], profile: Profile) -> None:
+    """Raises InvalidRequest for more images than the model takes, or too wide ones among many."""
+    images = [block for message in messages for block in _images(message["content"])]
+    if profile.max_images and len(images) > profile.max_images:
+        raise InvalidRequest(
+            f"Invalid 'messages': they hold {len(images)} images, the maximum is {profile.max_images}.",
+            param="messages",
+            code="too_many_images",
+        )
+    if profile.max_images and len(images) > MANY_IMAGES:
+        side = max(_longer_side(image["source"].get("data", "")) for image in images)
+        if side > MAX_SIDE_OF_MANY:
+            raise _too_wide("messages", side, MAX_SIDE_OF_MANY)
+
+
+def _images(content: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for block in content:
+        if block["type"] == "image":
+            yield block
+        elif block["type"] == "tool_result" and isinstance(block.get("content"), list):
+            yield from _images(block["content"])
+
+
+def _longer_side(data: str) -> int:
+    """In pixels; 0 if the image does not tell."""
+    return max(image_size(data) or (0,))
+
+
+def _too_wide(path: str, side: int, most: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid '{path}': an image has a side of {side} pixels, the maximum is {most}"
+        f"{f' in requests of more than {MANY_IMAGES} images' if most == MAX_SIDE_OF_MANY else ''}.",
+        param=path,
+        code="image_too_large",
+    )

@@ -8,22 +8,28 @@ from typing import Any
 
 from app.errors import UpstreamBroken
 from app.translate.assistant import RAW_ARGUMENTS
-from app.translate.error_body import stream_error
+from app.translate.upstream_error import stream_error
 from app.translate.usage import merged_usage
 
 Event = dict[str, Any]
 Message = dict[str, Any]
+_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_BLOCK_OF_DELTA = {"thinking_delta": "thinking", "signature_delta": "thinking"}
+_NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
 
 def message_events(message: Message) -> Iterator[Event]:
     """The events of `message`, each block whole in its content_block_start."""
     content = message.get("content")
-    yield {"type": "message_start", "message": message | {"content": [], "stop_reason": None}}
+    start: Message = {"content": [], "stop_reason": None} | (
+        {"stop_sequence": None} if "stop_sequence" in message else {}
+    )
+    yield {"type": "message_start", "message": message | start}
     for index, block in enumerate(content if isinstance(content, list) else ()):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         yield {"type": "content_block_stop", "index": index}
     fields = ("stop_reason", "stop_sequence", "stop_details")
-    delta = {name: message.get(name) for name in fields if name in message}
+    delta = {name: message[name] for name in fields if name in message}
     # Some upstreams leave the reason out of a whole message; its end cannot be missing, so it is a plain one.
     delta["stop_reason"] = delta.get("stop_reason") or "end_turn"
     yield {"type": "message_delta", "delta": delta, "usage": message.get("usage")}
@@ -31,8 +37,13 @@ def message_events(message: Message) -> Iterator[Event]:
 
 
 def streamed_events(message: Message) -> Iterator[Event]:
-    """The events of `message` as Anthropic streams them: blocks start empty and grow by deltas."""
-    for event in message_events(message):
+    """The events of `message` as Anthropic streams them: blocks start empty and grow by deltas.
+
+    What its SDK cannot do without (type, role, usage) is there although the upstream left it out.
+    """
+    usage = message["usage"] if isinstance(message.get("usage"), dict) else {}
+    named = {"type": "message", "role": "assistant"} | message | {"usage": _NO_USAGE | usage}
+    for event in message_events(named):
         if event["type"] != "content_block_start":
             yield event
             continue
@@ -46,21 +57,23 @@ def streamed_events(message: Message) -> Iterator[Event]:
 def _growth(block: Event) -> Iterator[Event]:
     kind = block.get("type")
     if kind == "text" and block.get("text"):
-        yield {"type": "text_delta", "text": block["text"]}
-        for citation in block.get("citations") or ():
+        citations = block.get("citations")
+        for citation in citations if isinstance(citations, list) else ():
             yield {"type": "citations_delta", "citation": citation}
+        yield {"type": "text_delta", "text": block["text"]}
     elif kind == "thinking":
         if block.get("thinking"):
             yield {"type": "thinking_delta", "thinking": block["thinking"]}
-        yield {"type": "signature_delta", "signature": block.get("signature") or ""}
-    elif kind in {"tool_use", "server_tool_use"} and block.get("input"):
+        if "signature" in block:
+            yield {"type": "signature_delta", "signature": block["signature"] or ""}
+    elif kind in _CALLS and block.get("input"):
         source = json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
         yield {"type": "input_json_delta", "partial_json": source}
 
 
 def _empty(block: Event) -> Event:
-    bare: Event = {"text": "", "citations": None, "thinking": "", "signature": "", "input": {}}
-    return block | {name: value for name, value in bare.items() if name in block}
+    bare: Event = {"text": "", "citations": [], "thinking": "", "signature": "", "input": {}}
+    return block | {name: value for name, value in bare.items() if block.get(name)}
 
 
 def folded_message(events: Iterable[Event]) -> Message:
@@ -69,50 +82,89 @@ def folded_message(events: Iterable[Event]) -> Message:
     Raises UpstreamRefusal for an `error` event, UpstreamBroken if neither message_stop nor a stop_reason came.
     """
     message: Message = {"type": "message", "role": "assistant", "content": [], "stop_reason": None}
-    blocks: dict[Any, Event] = {}
-    arguments: dict[Any, list[str]] = {}
-    ended = False
+    blocks = _Blocks()
     for event in events:
-        kind, index = event.get("type"), event.get("index")
+        kind = event.get("type")
         if kind == "error":
             raise stream_error(event)
         if kind == "message_start" and isinstance(event.get("message"), dict):
             message |= event["message"] | {"content": []}
-        elif kind == "content_block_start" and isinstance(event.get("content_block"), dict):
-            blocks[index] = dict(event["content_block"])
-        elif kind == "content_block_delta" and isinstance(event.get("delta"), dict):
-            _grow(blocks.setdefault(index, {"type": "text", "text": ""}), arguments, index, event["delta"])
+        elif kind in ("content_block_start", "content_block_delta"):
+            blocks.add(event)
         elif kind == "message_delta":
-            message |= event["delta"] if isinstance(event.get("delta"), dict) else {}
-            message["usage"] = merged_usage(message.get("usage") or {}, event.get("usage"))
+            delta = event["delta"] if isinstance(event.get("delta"), dict) else {}
+            message |= {name: value for name, value in delta.items() if value is not None or name not in message}
+            message["usage"] = merged_usage(merged_usage({}, message.get("usage")), event.get("usage"))
         elif kind == "message_stop":
-            ended = True
+            message["stop_reason"] = message.get("stop_reason") or "end_turn"
             break
-    if not ended and not message.get("stop_reason"):
+    if not message.get("stop_reason"):
         raise UpstreamBroken("The upstream ended the stream before the answer was complete.")
-    for index, pieces in arguments.items():
-        blocks[index]["input"] = _parsed("".join(pieces))
-    message["content"] = list(blocks.values())
+    message["content"] = blocks.whole()
     return message
 
 
-def _grow(block: Event, arguments: dict[Any, list[str]], index: Any, delta: Event) -> None:
-    kind = delta.get("type")
-    if kind == "text_delta":
-        block["text"] = (block.get("text") or "") + (delta.get("text") or "")
-    elif kind == "thinking_delta":
-        block["thinking"] = (block.get("thinking") or "") + (delta.get("thinking") or "")
-    elif kind == "signature_delta":
-        block["signature"] = delta.get("signature")
-    elif kind == "citations_delta":
-        block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
-    elif kind == "input_json_delta" and delta.get("partial_json"):
-        arguments.setdefault(index, []).append(delta["partial_json"])
+class _Blocks:
+    """Content blocks in the order in which they came. Pieces are joined once, at the end: there may be very many."""
+
+    def __init__(self) -> None:
+        self._blocks: list[_GrowingBlock] = []
+        self._by_index: dict[int | None, _GrowingBlock] = {}
+        self._newest: int | None = None
+
+    def add(self, event: Event) -> None:
+        index = event.get("index")
+        index = index if isinstance(index, int) else self._newest
+        block, delta = event.get("content_block"), event.get("delta")
+        if event["type"] == "content_block_start":
+            self._begin(index, block if isinstance(block, dict) else {})
+        elif isinstance(delta, dict):
+            if index not in self._by_index:
+                kind = delta.get("type")
+                self._begin(index, {"type": _BLOCK_OF_DELTA.get(kind if isinstance(kind, str) else "", "text")})
+            self._by_index[index].grow(delta)
+
+    def whole(self) -> list[Event]:
+        return [block.whole() for block in self._blocks]
+
+    def _begin(self, index: int | None, block: Event) -> None:
+        self._newest = index
+        self._by_index[index] = _GrowingBlock(block)
+        self._blocks.append(self._by_index[index])
+
+
+class _GrowingBlock:
+    def __init__(self, block: Event) -> None:
+        self._block = dict(block)
+        self._pieces: dict[str, list[str]] = {}
+
+    def grow(self, delta: Event) -> None:
+        kind = delta.get("type")
+        if kind == "signature_delta":
+            self._block["signature"] = delta.get("signature")
+        elif kind == "citations_delta":
+            citations = self._block.get("citations")
+            self._block["citations"] = [*(citations if isinstance(citations, list) else ()), delta.get("citation")]
+        else:
+            for name in ("text", "thinking", "partial_json"):
+                if isinstance(delta.get(name), str):
+                    self._pieces.setdefault(name, []).append(delta[name])
+
+    def whole(self) -> Event:
+        block = self._block
+        for name in ("text", "thinking"):
+            if name in self._pieces:
+                begun = block.get(name)
+                block[name] = (begun if isinstance(begun, str) else "") + "".join(self._pieces[name])
+        if block.get("type") in _CALLS:
+            source = "".join(self._pieces.get("partial_json", ()))
+            block["input"] = _parsed(source) if source.strip() else block.get("input") or {}
+        return block
 
 
 def _parsed(source: str) -> Any:
     try:
         return json.loads(source)
-    except ValueError:
+    except (ValueError, RecursionError):
         # Cut by max_tokens: what came of the arguments is kept as it is.
         return {RAW_ARGUMENTS: source}

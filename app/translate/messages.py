@@ -1,59 +1,31 @@
 """A chat history, legal or odd -> Anthropic turns, legal by construction.
 
-Reading goes message by message into turns; results find their call by id, wherever they stand. Writing then puts the
-results of each assistant turn first in the user turn behind it, in call order, so no order of the input can break it.
+Reading goes message by message into turns; a result finds its call by id, wherever it stands. Writing (turns.py) puts
+the results of each assistant turn first in the user turn behind it, in call order, so no order of the input breaks it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.assistant import assistant_text, calls
+from app.translate.assistant import Call, assistant_text, calls
 from app.translate.cache import cache_control
-from app.translate.checks import a_string, an_object, invalid_value, missing
-from app.translate.content import Block, text_block, text_blocks, user_blocks
+from app.translate.call_index import CallIndex
+from app.translate.checks import an_object, invalid_value, missing, optional_string
+from app.translate.content import Block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
 from app.translate.report import Report
 from app.translate.thinking_blocks import Remembered, replayed_thinking
 from app.translate.tools import Toolbox
-
-PLACEHOLDER = "."
-"""Stands where the API demands a user turn and the client has none; nothing shorter is accepted."""
-CONTINUE = "Continue."
-"""The user turn behind a trailing assistant message for models that refuse a prefill."""
-
-
-@dataclass
-class AssistantTurn:
-    """Blocks of one assistant turn, and the results of its calls by the id sent upstream."""
-
-    thinking: list[Block] = field(default_factory=list)
-    text: list[Block] = field(default_factory=list)
-    calls: list[Block] = field(default_factory=list)
-    results: dict[str, Block] = field(default_factory=dict)
-
-    @property
-    def content(self) -> list[Block]:
-        return [*self.thinking, *self.text, *self.calls]
-
-
-@dataclass
-class UserTurn:
-    """Blocks of one user turn; `system` marks a system message in the middle of the conversation."""
-
-    content: list[Block]
-    system: bool = False
-
-
-Turn = AssistantTurn | UserTurn
+from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
 
 
 @dataclass(frozen=True)
 class History:
-    """`system` blocks and the turns of a conversation, plus what the request as a whole must know of them."""
+    """`system` blocks and the messages of a conversation, plus what the request as a whole must know of them."""
 
     system: list[Block]
     messages: list[Block]
@@ -74,10 +46,11 @@ class HistoryReader:
         self._remembered = remembered
         self._report = report
         self._ids = ToolIds(profile.verbatim_tool_ids)
-        self._calls_by_id: dict[str, tuple[AssistantTurn, str]] = {}
-        self._calls_by_name: dict[str, tuple[AssistantTurn, str]] = {}
+        self._calls = CallIndex()
         self._system: list[Block] = []
         self._turns: list[Turn] = []
+        self._continuable: AssistantTurn | None = None
+        """The assistant turn that the next assistant message belongs to."""
 
     def read(self, messages: Sequence[Any]) -> History:
         """Raises InvalidRequest with the path of a message or part that no reading makes sense of."""
@@ -91,99 +64,133 @@ class HistoryReader:
             if reader is None:
                 expected = "'system', 'developer', 'user', 'assistant', 'tool', and 'function'"
                 raise invalid_value(f"{path}.role", expected, role)
-            if message.get("name") is not None and role != "function":
-                a_string(message["name"], f"{path}.name")
+            if optional_string(message, "name", path) and role not in {"tool", "function"}:
                 self._report.ignore("messages[].name")
-            _mark_last(reader(self, message, path), cache_control(message, path))
+            blocks = reader(self, message, path)
+            if blocks and (mark := cache_control(message, path)):
+                # On a whole message it means the last block.
+                blocks[-1].update(mark)
         return self._written()
+
+    def _written(self) -> History:
+        messages = written(self._turns, self._profile, self._report)
+        begin_legally(messages, self._system, self._report)
+        prefilled = end_legally(messages, self._profile, self._report)
+        used = [call["name"] for t in self._turns if isinstance(t, AssistantTurn) for call in t.calls]
+        return History(self._system, messages, used, prefilled, thinking_lost(messages))
 
     def _read_system(self, message: Block, path: str) -> list[Block]:
         blocks = text_blocks(message.get("content"), f"{path}.content")
         if not self._turns:
             self._system += blocks
         elif blocks:
-            self._turns.append(UserTurn(blocks, system=True))
+            self._append_user(UserTurn(blocks, system=True))
         return blocks
 
     def _read_user(self, message: Block, path: str) -> list[Block]:
         blocks = user_blocks(message.get("content"), f"{path}.content", self._profile, self._report)
         if blocks:
-            self._turns.append(UserTurn(blocks))
+            self._append_user(UserTurn(blocks))
         return blocks
 
+    def _append_user(self, turn: UserTurn) -> None:
+        self._turns.append(turn)
+        self._continuable = None
+
     def _read_assistant(self, message: Block, path: str) -> list[Block]:
-        turn = AssistantTurn(text=assistant_text(message, path))
+        text = assistant_text(message, path)
         made = calls(message, path)
-        for position, call in enumerate(made):
-            name = self._box.names.sent(call.name)
-            id = self._ids.sent(call.id, str(len(self._turns)), str(position), call.name)
-            form = self._box.forms.get(name)
-            input = call.input(form, self._report, f"{path}.tool_calls[{position}]")
-            turn.calls.append({"type": "tool_use", "id": id, "name": name, "input": input})
-            self._calls_by_id[call.id] = self._calls_by_name[call.name] = (turn, id)
-        turn.thinking = replayed_thinking(message, path, [call.id for call in made], self._remembered, self._profile)
-        if not turn.thinking and isinstance(message.get("reasoning_content"), str):
-            self._report.ignore("messages[].reasoning_content")
-        if turn.text or turn.calls:
+        if message.get("audio") is not None:
+            # A reference to speech that the client heard; there is no text to send for it.
+            self._report.ignore("messages[].audio")
+        thinking = self._thinking(message, path, made)
+        if not text and not made:
+            if thinking:
+                # `The final block in an assistant message cannot be thinking`: cut while thinking, it says nothing.
+                self._report.ignore("messages[].thinking_blocks")
+            return []
+        turn = self._turn_for(bool(made))
+        turn.say([*thinking, *text])
+        return [*text, *(self._call(turn, call) for call in made)]
+
+    def _turn_for(self, calling: bool) -> AssistantTurn:
+        """Adjacent messages are one turn, parallel calls that a client split over several messages too; but what is
+        said behind a call was said later."""
+        turn = self._continuable
+        if turn is None or (turn.calls and not calling):
+            turn = self._continuable = AssistantTurn()
+            self._calls.move_on()
             self._turns.append(turn)
-        elif turn.thinking:
-            # `The final block in an assistant message cannot be thinking`: an answer cut while thinking says nothing.
-            self._report.ignore("messages[].thinking_blocks")
-        return [*turn.text, *turn.calls]
+        return turn
+
+    def _call(self, turn: AssistantTurn, call: Call) -> Block:
+        name = self._box.names.sent(call.name)
+        id = self._ids.sent(call.id, str(len(self._turns)), str(len(turn.calls)), call.name)
+        input = call.input(self._box.forms.get(name), self._report)
+        block = {"type": "tool_use", "id": id, "name": name, "input": input}
+        turn.calls.append(block)
+        self._calls.add(turn, id, call.id, call.name)
+        return block
+
+    def _thinking(self, message: Block, path: str, made: Sequence[Call]) -> list[Block]:
+        if _CARRIERS.isdisjoint(message) and not self._remembered and not isinstance(message.get("content"), list):
+            return []
+        thinking = replayed_thinking(message, path, [call.id for call in made], self._remembered, self._profile)
+        if not thinking:
+            for name in ("reasoning_content", "thinking_blocks", "reasoning_details"):
+                if message.get(name):
+                    self._report.ignore(f"messages[].{name}")
+        return thinking
 
     def _read_result(self, message: Block, path: str) -> list[Block]:
-        legacy = message["role"] == "function"
-        field = "name" if legacy else "tool_call_id"
-        id = a_string(message.get(field), f"{path}.{field}")
-        known = self._calls_by_name if legacy else self._calls_by_id
+        found = self._answered_call(message, path)
         content = user_blocks(message.get("content"), f"{path}.content", self._profile, self._report)
-        if id not in known:
-            # No call of that id came before: what the tool said is kept as the user's text.
+        if found is None:
+            # No such call came before: what the tool said is kept as the user's text.
             self._report.adjust(f"{path}.role", "user")
             if content:
-                self._turns.append(UserTurn(content))
+                self._append_user(UserTurn(content))
             return content
-        turn, sent_id = known[id]
-        result: Block = {"type": "tool_result", "tool_use_id": sent_id}
-        if content:
-            plain = content[0]["text"] if [set(block) for block in content] == [{"type", "text"}] else content
-            result["content"] = plain
-        turn.results[sent_id] = result
+        turn, sent_id = found
+        if sent_id in turn.results:
+            self._report.adjust("messages[].tool_call_id", "the last of several results")
+        if (
+            len(self._turns) > 1
+            and self._turns[-2] is turn
+            and self._turns[-1] is self._continuable
+            and not turn.results
+        ):
+            # Text between the calls and their first result belongs to the answer that made the calls.
+            turn.say(self._continuable.said)
+            self._turns.pop()
+        self._continuable = None
+        turn.results[sent_id] = result = _tool_result(sent_id, content)
         return [result]
 
-    def _written(self) -> History:
-        """The turns as messages: results behind their calls, equal roles merged, a legal start and end."""
-        writer = _Writer(self._profile, self._report)
-        for turn in self._turns:
-            if isinstance(turn, UserTurn):
-                writer.user(turn)
-            else:
-                writer.assistant(turn)
-        messages = writer.finished()
-        system = self._system
-        if not messages and system:
-            # A request of system messages only: the last one is what the model is asked to answer.
-            self._report.adjust("messages[].role", "user")
-            messages, system = [{"role": "user", "content": [system[-1]]}], system[:-1]
-        if not messages or messages[0]["role"] == "assistant":
-            self._report.adjust("messages", f"a first user turn '{PLACEHOLDER}'")
-            messages.insert(0, {"role": "user", "content": [text_block(PLACEHOLDER)]})
-        prefilled = self._end(messages)
-        used = [call["name"] for t in self._turns if isinstance(t, AssistantTurn) for call in t.calls]
-        return History(system, messages, used, prefilled, _thinking_lost(messages))
+    def _answered_call(self, message: Block, path: str) -> tuple[AssistantTurn, str] | None:
+        id = optional_string(message, "tool_call_id", path)
+        name = optional_string(message, "name", path)
+        found = self._calls.with_id(id) if id is not None else None
+        if found or id:
+            return found
+        if message["role"] == "function" and name is None:
+            raise missing(f"{path}.name")
+        found = self._calls.with_name(name) if name else None
+        return found or (self._calls.next_open() if message["role"] == "tool" else None)
 
-    def _end(self, messages: list[Block]) -> bool:
-        """Make the end legal; True if the conversation ends with a prefill."""
-        last = messages[-1]
-        if last["role"] != "assistant":
-            return False
-        if not self._profile.prefill:
-            self._report.adjust("messages", f"a last user turn '{CONTINUE}'")
-            messages.append({"role": "user", "content": [text_block(CONTINUE)]})
-            return False
-        # `final assistant content cannot end with trailing whitespace`
-        last["content"][-1] = last["content"][-1] | {"text": last["content"][-1]["text"].rstrip()}
-        return True
+
+_CARRIERS = frozenset(
+    ["thinking_blocks", "reasoning_details", "provider_specific_fields", "reasoning_content", "reasoning"]
+)
+"""Fields in which clients send thinking back."""
+
+
+def _tool_result(sent_id: str, content: list[Block]) -> Block:
+    result: Block = {"type": "tool_result", "tool_use_id": sent_id}
+    if content:
+        plain = len(content) == 1 and content[0].keys() == {"type", "text"}
+        result["content"] = content[0]["text"] if plain else content
+    return result
 
 
 _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
@@ -196,105 +203,11 @@ _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
 }
 
 
-class _Writer:
-    """Appends turns to messages; holds an assistant turn back until it is known whether the next one belongs to it."""
-
-    def __init__(self, profile: Profile, report: Report) -> None:
-        self._profile = profile
-        self._report = report
-        self._messages: list[Block] = []
-        self._pending: AssistantTurn | None = None
-        self._waiting: list[UserTurn] = []
-
-    def user(self, turn: UserTurn) -> None:
-        if self._pending and not self._pending.calls:
-            self._close()
-        if self._pending:
-            self._waiting.append(turn)
-        else:
-            self._append_user(turn)
-
-    def assistant(self, turn: AssistantTurn) -> None:
-        """Parallel calls that a client split over several messages are one turn again."""
-        pending = self._pending
-        if pending and not self._waiting and (not pending.calls or (turn.calls and pending.results)):
-            turn = AssistantTurn(
-                [*pending.thinking, *turn.thinking],
-                [*pending.text, *turn.text],
-                [*pending.calls, *turn.calls],
-                pending.results | turn.results,
-            )
-        else:
-            self._close()
-        self._pending = turn
-
-    def finished(self) -> list[Block]:
-        self._close()
-        return self._messages
-
-    def _close(self) -> None:
-        turn, self._pending = self._pending, None
-        if turn is None:
-            return
-        self._messages.append({"role": "assistant", "content": turn.content})
-        if turn.calls:
-            results = [turn.results.get(call["id"]) or self._missing(call) for call in turn.calls]
-            self._messages.append({"role": "user", "content": results})
-        waiting, self._waiting = self._waiting, []
-        for user_turn in waiting:
-            self._append_user(user_turn)
-
-    def _missing(self, call: Block) -> Block:
-        self._report.adjust("messages[].tool_calls", "an error result where there was none")
-        return {"type": "tool_result", "tool_use_id": call["id"], "is_error": True}
-
-    def _append_user(self, turn: UserTurn) -> None:
-        last = self._messages[-1] if self._messages else None
-        if turn.system and self._profile.system_messages and last and last["role"] == "user":
-            self._messages.append({"role": "system", "content": list(turn.content)})
-            return
-        if last and last["role"] == "system":
-            # A system message may only stand between a user and an assistant message, or last.
-            self._extend_user(self._as_user(self._messages.pop()["content"]))
-        self._extend_user(self._as_user(turn.content) if turn.system else turn.content)
-
-    def _as_user(self, content: list[Block]) -> list[Block]:
-        self._report.adjust("messages[].role", "user (a later system message)")
-        return [block | {"text": f"<system>\n{block['text']}\n</system>"} for block in content]
-
-    def _extend_user(self, content: list[Block]) -> None:
-        if self._messages and self._messages[-1]["role"] == "user":
-            self._messages[-1]["content"] += content
-        else:
-            self._messages.append({"role": "user", "content": list(content)})
-
-
-def _mark_last(blocks: list[Block], mark: Block) -> None:
-    """`cache_control` on a whole message means its last block."""
-    if blocks and mark:
-        blocks[-1].update(mark)
-
-
-def _thinking_lost(messages: list[Block]) -> bool:
-    """`Expected thinking or redacted_thinking, but found tool_use. When thinking is enabled, a final assistant message
-    must start with a thinking block (preceeding the lastmost set of tool_use and tool_result blocks)` (observed)."""
-    for message in reversed(messages):
-        if message["role"] == "system":
-            continue
-        if message["role"] == "assistant":
-            return message["content"][0]["type"] not in {"thinking", "redacted_thinking"} and any(
-                block["type"] == "tool_use" for block in message["content"]
-            )
-        if not any(block["type"] == "tool_result" for block in message["content"]):
-            return False
-    return False
-
-
 def recallable_ids(messages: Any) -> list[str]:
-    """Ids of the tool calls in a history whose assistant message brings no thinking of its own, unvalidated."""
+    """Ids of the tool calls in a history whose assistant message brings no thinking blocks of its own, unvalidated."""
     ids = []
     for message in messages if isinstance(messages, list) else ():
-        if isinstance(message, dict) and message.get("role") == "assistant":
+        if isinstance(message, dict) and message.get("role") == "assistant" and not message.get("thinking_blocks"):
             made = message.get("tool_calls")
             for call in made if isinstance(made, list) else ():
                 if isinstance(call, dict) and isinstance(call.get("id"), str):

@@ -1,6 +1,6 @@
 """Every parameter a chat request may carry: its type, and what becomes of it. Nothing outside this table goes upstream.
 
-Source: the OpenAPI description of Chat Completions, and what clients of z.ai, DeepSeek, LiteLLM, vLLM and OpenRouter add.
+Source: OpenAI's OpenAPI description, and what clients of z.ai, DeepSeek, LiteLLM, vLLM and OpenRouter add.
 """
 
 from __future__ import annotations

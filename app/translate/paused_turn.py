@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.translate.message_events import folded_message
-from app.translate.usage import Usage
+from app.translate.usage import Usage, merged_usage, tokens
 
 Event = dict[str, Any]
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
@@ -22,48 +22,71 @@ def can_pause(messages_request: Event) -> bool:
 
 
 class ContinuedTurn:
-    """Renumbers the blocks of each message behind those of the last, and hides the seams."""
+    """Renumbers the blocks of each message behind those of the last, and hides the seams.
 
-    def __init__(self) -> None:
+    After a message, `paused` tells whether to send `next_request` and feed its answer too. A turn is continued at most
+    `times` times; then the last message ends the answer with its pause as it is.
+    """
+
+    def __init__(self, times: int) -> None:
+        self._left = times
         self._events: list[Event] = []
+        self._content: list[Event] = []
         self._offset = 0
         self._highest = -1
+        self._begun = False
+        self._usage: Usage = {}
         self._earlier: Usage = {}
-        self._last_delta: Event | None = None
         self.paused = False
 
     def feed(self, event: Event) -> list[Event]:
-        """`event` as part of the one answer; the end of a paused message gives nothing."""
-        self._events.append(event)
+        """`event` as part of the one answer; the end of a message that will be continued gives nothing."""
+        if self._left:
+            self._events.append(event)
         kind = event.get("type")
-        if kind == "message_start" and self._offset:
-            return []
+        if kind == "message_start":
+            return self._start(event)
         if kind == "message_delta":
-            delta = event.get("delta")
-            self.paused = isinstance(delta, dict) and delta.get("stop_reason") == "pause_turn"
-            return [] if self.paused else [event | {"usage": self._total(event.get("usage"))}]
+            return self._delta(event)
         if kind == "message_stop" and self.paused:
             return []
-        if isinstance(event.get("index"), int):
-            index = event["index"] + self._offset
-            self._highest = max(self._highest, index)
-            return [event | {"index": index}]
+        index = event.get("index")
+        if isinstance(index, int):
+            self._highest = max(self._highest, index + self._offset)
+            return [event | {"index": index + self._offset}]
         return [event]
 
     def next_request(self, messages_request: Event) -> Event:
-        """The request that continues the paused message."""
+        """The request that continues the paused message: `messages_request` and all of the answer so far."""
         message = folded_message(self._events)
-        self._earlier = self._total(message.get("usage"))
+        # The upstream itself refuses empty text, though it may have sent some.
+        self._content += [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
+        self._earlier = self._total()
+        self._usage = {}
         self._events = []
         self._offset = self._highest + 1
+        self._left -= 1
         self.paused = False
-        turn = {"role": "assistant", "content": message["content"]}
-        request: Event = {**messages_request, "messages": [*messages_request["messages"], turn]}
-        return request
+        turn = [{"role": "assistant", "content": list(self._content)}] if self._content else []
+        return {**messages_request, "messages": [*messages_request["messages"], *turn]}
 
-    def _total(self, usage: Any) -> Usage:
-        total: Usage = dict(usage) if isinstance(usage, dict) else {}
+    def _start(self, event: Event) -> list[Event]:
+        message = event.get("message")
+        self._usage = merged_usage(self._usage, message.get("usage") if isinstance(message, dict) else None)
+        begun, self._begun = self._begun, True
+        return [] if begun else [event]
+
+    def _delta(self, event: Event) -> list[Event]:
+        self._usage = merged_usage(self._usage, event.get("usage"))
+        delta = event.get("delta")
+        reason = delta.get("stop_reason") if isinstance(delta, dict) else None
+        self.paused = self._left > 0 and (reason == "pause_turn" or (self.paused and reason is None))
+        return [] if self.paused else [event | {"usage": self._total()}]
+
+    def _total(self) -> Usage:
+        """The counts of this message, with those of the messages before it: each was paid for."""
+        total = dict(self._usage)
         for name in _COUNTS:
             if self._earlier.get(name):
-                total[name] = (total.get(name) or 0) + self._earlier[name]
+                total[name] = tokens(self._usage, name) + tokens(self._earlier, name)
         return total

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from app.profiles import ALL_EFFORTS, Profile
-from app.translate.checks import a_boolean, a_string, an_integer, an_object, invalid_value
+from app.known_models import ALL_EFFORTS
+from app.profiles import Profile
+from app.translate.checks import (
+    a_boolean,
+    a_string,
+    an_integer,
+    an_object,
+    invalid_value,
+    missing,
+    optional_boolean,
+    optional_string,
+)
 from app.translate.report import Report
 
 Block = dict[str, Any]
@@ -30,6 +40,20 @@ class Reasoning:
     effort: str | None = None
     budget: int | None = None
     field: str = "reasoning_effort"
+    display: str | None = None
+    """Anthropic's `thinking.display`, where the client set it."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What thinking cannot go together with in one request.
+
+    `yields_to` names it (a forced tool, a prefill). `loop_lost`: the thinking that an open tool loop began with cannot
+    be sent back.
+    """
+
+    yields_to: str | None = None
+    loop_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,12 +66,12 @@ class ThinkingPlan:
     active: bool
 
 
-def reasoning(chat_request: Block) -> Reasoning:
+def reasoning(chat_request: Block, report: Report) -> Reasoning:
     """The client's wish: `thinking` wins over `reasoning`, then `reasoning_effort`, then `enable_thinking`."""
     if chat_request.get("thinking") is not None:
         return _from_thinking(an_object(chat_request["thinking"], "thinking"))
     if chat_request.get("reasoning") is not None:
-        return _from_reasoning(an_object(chat_request["reasoning"], "reasoning"))
+        return _from_reasoning(an_object(chat_request["reasoning"], "reasoning"), report)
     if chat_request.get("reasoning_effort") is not None:
         return _from_effort(chat_request["reasoning_effort"], "reasoning_effort")
     template = an_object(chat_request.get("chat_template_kwargs") or {}, "chat_template_kwargs")
@@ -59,16 +83,23 @@ def reasoning(chat_request: Block) -> Reasoning:
 
 
 def _from_thinking(thinking: Block) -> Reasoning:
-    kind = a_string(thinking.get("type"), "thinking.type")
+    kind = optional_string(thinking, "type", "thinking")
+    if kind is None:
+        raise missing("thinking.type")
     budget = thinking.get("budget_tokens")
     if budget is not None:
         budget = an_integer(budget, "thinking.budget_tokens")
     if kind not in {"enabled", "adaptive", "auto", "disabled", "between_tools"}:
         raise invalid_value("thinking.type", "'enabled', 'adaptive', and 'disabled'", kind)
-    return Reasoning(on=kind not in {"disabled", "between_tools"}, budget=budget, field="thinking")
+    display = optional_string(thinking, "display", "thinking")
+    if display not in {None, "summarized", "omitted"}:
+        raise invalid_value("thinking.display", "'summarized' and 'omitted'", display)
+    return Reasoning(kind not in {"disabled", "between_tools"}, None, budget, "thinking", display)
 
 
-def _from_reasoning(wish: Block) -> Reasoning:
+def _from_reasoning(wish: Block, report: Report) -> Reasoning:
+    if optional_boolean(wish, "exclude", "reasoning"):
+        report.ignore("reasoning.exclude")
     if wish.get("enabled") is not None and not a_boolean(wish["enabled"], "reasoning.enabled"):
         return Reasoning(on=False, field="reasoning")
     if wish.get("max_tokens") is not None:
@@ -93,37 +124,52 @@ def thinking_plan(
     profile: Profile,
     max_tokens: int | None,
     default_max_tokens: int,
-    yields_to: str | None,
+    conflict: Conflict,
     report: Report,
 ) -> ThinkingPlan:
-    """What to send for `wish`; thinking yields to `yields_to` (a forced tool, a prefill, lost blocks) where it must."""
+    """What to send for `wish`, where `conflict` leaves room for it."""
     limit = max_tokens or default_max_tokens
-    if yields_to and wish.on:
-        report.adjust(wish.field, f"none ({yields_to})")
+    profile, yields_to = _without_lost_loop(profile, conflict)
     if yields_to or wish.on is False:
-        return _off(wish, profile, limit, asked=yields_to is None, report=report)
+        return _off(wish, profile, limit, yields_to, report)
     if wish.on is None:
         shown = profile.thinks_unasked and profile.thinking_display and "adaptive" in profile.thinking
-        thinking = {"type": "adaptive", "display": "summarized"} if shown else None
-        return ThinkingPlan(thinking, None, limit, profile.thinks_unasked)
+        return ThinkingPlan(_adaptive(wish, profile) if shown else None, None, limit, profile.thinks_unasked)
     if "adaptive" in profile.thinking and not (wish.budget and "enabled" in profile.thinking):
-        thinking = {"type": "adaptive"} | ({"display": "summarized"} if profile.thinking_display else {})
         effort = wish.effort or (_effort_of(wish.budget) if wish.budget else None)
-        return ThinkingPlan(thinking, supported_effort(effort, profile), limit, True)
+        return ThinkingPlan(_adaptive(wish, profile), supported_effort(effort, profile), limit, True)
     if "enabled" in profile.thinking:
         return _enabled(wish, profile, max_tokens, default_max_tokens, report)
     report.ignore(wish.field)
     return ThinkingPlan(None, None, limit, profile.thinks_unasked)
 
 
-def _off(wish: Reasoning, profile: Profile, limit: int, asked: bool, report: Report) -> ThinkingPlan:
-    if not profile.thinks_unasked:
-        return ThinkingPlan(None, None, limit, False)
-    for kind in ("disabled", "between_tools"):
-        if kind in profile.thinking:
-            return ThinkingPlan({"type": kind}, None, limit, False)
-    effort = supported_effort("low", profile)
-    if asked:
+def _without_lost_loop(profile: Profile, conflict: Conflict) -> tuple[Profile, str | None]:
+    """What is left of the model's thinking, and what thinking yields to, if an open tool loop lost its own.
+
+    Adaptive thinking does not ask for it back; upstreams without signatures don't either.
+    """
+    if not (conflict.loop_lost and profile.loop_thinking):
+        return profile, conflict.yields_to
+    if "adaptive" not in profile.thinking:
+        return profile, conflict.yields_to or "the tool loop's thinking is lost"
+    kinds = tuple(kind for kind in profile.thinking if kind != "enabled")
+    return replace(profile, thinking=kinds), conflict.yields_to
+
+
+def _adaptive(wish: Reasoning, profile: Profile) -> Block:
+    return {"type": "adaptive"} | ({"display": wish.display or "summarized"} if profile.thinking_display else {})
+
+
+def _off(wish: Reasoning, profile: Profile, limit: int, yields_to: str | None, report: Report) -> ThinkingPlan:
+    """No thinking, or as little as the model can."""
+    off = [kind for kind in ("disabled", "between_tools") if kind in profile.thinking]
+    if off or not profile.thinks_unasked:
+        if yields_to and wish.on:
+            report.adjust(wish.field, f"none ({yields_to})")
+        return ThinkingPlan({"type": off[0]} if off and profile.thinks_unasked else None, None, limit, False)
+    effort = supported_effort(wish.effort if wish.on else "low", profile) if wish.on is not None else None
+    if wish.on is False:
         if effort is None:
             report.ignore(wish.field)
         else:
@@ -136,15 +182,14 @@ def _enabled(
 ) -> ThinkingPlan:
     """A budget that fits: like OpenAI's, the client's max_tokens covers reasoning and answer together."""
     budget = wish.budget or BUDGETS[wish.effort or "medium"]
-    limit = max_tokens or max(default_max_tokens, budget + default_max_tokens // 2)
+    limit = max_tokens or max(default_max_tokens, 2 * budget)
     if not max_tokens and profile.max_output_tokens:
         limit = min(limit, profile.max_output_tokens)
     fitting = budget if wish.budget and MIN_BUDGET <= budget < limit else min(budget, limit // 2)
     if fitting < MIN_BUDGET <= limit // 2:
         fitting = MIN_BUDGET
     if fitting < MIN_BUDGET:
-        report.adjust(wish.field, f"none (max_tokens={limit} leaves no room)")
-        return _off(wish, profile, limit, asked=False, report=report)
+        return _off(wish, profile, limit, f"max_tokens={limit} leaves no room", report)
     if wish.budget and fitting != budget:
         report.adjust(wish.field, f"budget_tokens:{fitting}")
     effort = supported_effort(wish.effort, profile) if wish.effort else None

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.errors import InvalidRequest
 from app.profiles import Profile
-from app.translate.cache import place_breakpoints
-from app.translate.checks import a_string, an_array, an_object, missing
-from app.translate.content import Block, is_blank, text_block
-from app.translate.identifiers import ToolNames, digest
+from app.translate.betas import betas, extensions
+from app.translate.cache import cache_control, place_breakpoints
+from app.translate.checks import missing, optional_boolean
+from app.translate.content import Block, text_block
+from app.translate.end_user import end_user_id
+from app.translate.identifiers import ToolNames
+from app.translate.media import check_images
 from app.translate.messages import History, HistoryReader
-from app.translate.parameters import PASSED_ON, check_parameters
-from app.translate.reasoning import ThinkingPlan, reasoning, thinking_plan
+from app.translate.parameters import check_parameters
+from app.translate.reasoning import Conflict, Reasoning, ThinkingPlan, reasoning, thinking_plan
 from app.translate.report import Report
 from app.translate.response_format import JsonPlan, json_format, json_plan
+from app.translate.sampling import sampling, stop_sequences
 from app.translate.thinking_blocks import Remembered
-from app.translate.tools import (
-    Toolbox,
-    ToolChoice,
-    ToolForm,
-    add_stubs,
-    tool_choice,
-    toolbox,
-    web_search_tool,
-)
+from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
+from app.translate.tools import Toolbox, ToolForm, toolbox
+from app.translate.web_search import web_search_tool
 
-_MAX_USER_ID = 512
-_PERSONAL = re.compile(r"@|^\+?[\d\s().-]{7,}$")
 _SERVICE_TIERS = {
     "auto": "auto",
     "default": "standard_only",
     "priority": "auto",
     "standard_only": "standard_only",
 }
+_NEEDED = {"model", "messages", "max_tokens"}
 
 
 @dataclass(frozen=True)
@@ -88,222 +84,141 @@ def messages_request(
     `remembered` holds thinking blocks by tool call id for clients that do not send them back.
     Raises InvalidRequest with the path of a field that is wrong or cannot be sent.
     """
-    report = Report(options.strict_params)
-    check_parameters(chat_request, report)
-    if chat_request.get("messages") is None:
-        raise missing("messages")
-    if not chat_request["messages"]:
-        raise InvalidRequest(
-            "Invalid 'messages': empty array. Expected an array with minimum length 1.",
-            param="messages",
-            code="empty_array",
-        )
-    box = toolbox(chat_request, profile, report)
-    history = HistoryReader(profile, box, remembered or {}, report).read(chat_request["messages"])
-    choice = tool_choice(chat_request, box) if box.definitions else None
-    wish = reasoning(chat_request)
-    format = json_format(chat_request)
-    plan = json_plan(format, profile, box, choice, bool(wish.on), report) if format is not None else JsonPlan()
-    choice = _possible(plan.choice or choice, box, history, profile, report)
-    thinking = thinking_plan(
-        wish,
-        profile,
-        _max_tokens(chat_request, profile, report),
-        _at_most(options.default_max_tokens, profile.max_output_tokens),
-        _yields_to(choice, history, profile),
-        report,
-    )
-    body: Block = {"model": upstream_model, "max_tokens": thinking.max_tokens}
-    _add_system(body, history, plan.hint)
-    body["messages"] = history.messages
-    _add_tools(body, chat_request, box, choice, profile, report)
-    _add_output(body, thinking, plan)
-    _add_sampling(body, chat_request, profile, thinking, report)
-    _add_rest(body, chat_request, profile, report)
-    place_breakpoints(body, options.auto_cache_control, profile, report)
-    stream_options = chat_request.get("stream_options") or {}
-    answer = AnswerForm(
-        requested_model,
-        box.names,
-        box.forms,
-        box.legacy,
-        "tool" if plan.tool else "text" if plan.hint else None,
-        stream_options.get("include_usage") is True,
-    )
-    return Translation(body, answer, _betas(chat_request), report.ignored, report.adjusted)
+    try:
+        return _Request(chat_request, profile, options).translated(requested_model, upstream_model, remembered or {})
+    except RecursionError:
+        raise InvalidRequest("The request is nested too deeply.") from None
 
 
-def _max_tokens(chat_request: Block, profile: Profile, report: Report) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
-        wanted = chat_request.get(name)
-        if wanted is not None:
-            fitting = _at_most(int(wanted), profile.max_output_tokens)
-            if fitting != wanted:
-                report.adjust(name, fitting)
-            return fitting
-    return None
+class _Request:
+    """One translation; its parts become known one after the other, each needing some of those before."""
+
+    def __init__(self, chat_request: Block, profile: Profile, options: Options) -> None:
+        self._chat_request = chat_request
+        self._profile = profile
+        self._options = options
+        self._report = Report(options.strict_params)
+
+    def translated(self, requested_model: str, upstream_model: str, remembered: Remembered) -> Translation:
+        chat_request, profile, report = self._chat_request, self._profile, self._report
+        check_parameters(chat_request, report)
+        box = toolbox(chat_request, profile, report)
+        history = self._history(box, remembered)
+        choice = without_disallowed(box, tool_choice(chat_request, box, report))
+        wish = reasoning(chat_request, report)
+        plan = self._json_plan(box, choice, bool(wish.on) or history.prefilled)
+        choice, hint = possible_choice(plan.choice or choice, box, history.tool_names, profile, report)
+        thinking = self._thinking(wish, choice, history)
+        body: Block = {"model": upstream_model, "max_tokens": thinking.max_tokens}
+        body |= _system(history, plan.hint, hint) | {"messages": history.messages} | self._tools(box, choice)
+        body |= _output(thinking, plan) | sampling(chat_request, profile, thinking.active, report)
+        body |= self._rest()
+        extended = extensions(chat_request, profile, report)
+        body |= extended
+        asked = cache_control({"cache_control": chat_request.get("cache_control")}, "")
+        place_breakpoints(body, asked, self._options.auto_cache_control, profile, report)
+        for name in profile.refused_fields:
+            if name not in _NEEDED and body.pop(name, None) is not None:
+                report.ignore(name)
+        form = self._answer_form(requested_model, box, plan)
+        return Translation(body, form, betas(chat_request, extended), report.ignored, report.adjusted)
+
+    def _history(self, box: Toolbox, remembered: Remembered) -> History:
+        messages = self._chat_request.get("messages")
+        if messages is None:
+            raise missing("messages")
+        if not messages:
+            raise InvalidRequest(
+                "Invalid 'messages': empty array. Expected an array with minimum length 1.",
+                param="messages",
+                code="empty_array",
+            )
+        history = HistoryReader(self._profile, box, remembered, self._report).read(messages)
+        check_images(history.messages, self._profile)
+        return history
+
+    def _json_plan(self, box: Toolbox, choice: ToolChoice | None, keeps_free: bool) -> JsonPlan:
+        format = json_format(self._chat_request)
+        if format is None:
+            return JsonPlan()
+        return json_plan(format, self._profile, box, choice, keeps_free, self._report)
+
+    def _thinking(self, wish: Reasoning, choice: ToolChoice | None, history: History) -> ThinkingPlan:
+        profile = self._profile
+        yields_to = "prefill" if history.prefilled else None
+        if choice and choice.forced and not profile.forced_tool_choice_while_thinking:
+            yields_to = "tool_choice"
+        default = _at_most(self._options.default_max_tokens, profile.max_output_tokens)
+        conflict = Conflict(yields_to, history.thinking_lost)
+        return thinking_plan(wish, profile, self._max_tokens(), default, conflict, self._report)
+
+    def _max_tokens(self) -> int | None:
+        for name in ("max_completion_tokens", "max_tokens"):
+            wanted = self._chat_request.get(name)
+            if wanted is not None:
+                fitting = _at_most(int(wanted), self._profile.max_output_tokens)
+                if fitting != wanted:
+                    self._report.adjust(name, fitting)
+                return fitting
+        return None
+
+    def _tools(self, box: Toolbox, choice: ToolChoice | None) -> Block:
+        tools = list(box.definitions.values())
+        search = web_search_tool(self._chat_request, box, self._profile, self._report)
+        if search:
+            tools.append(search)
+        if not tools:
+            return {}
+        sent: Block = {"type": choice.mode} if choice else {}
+        if choice and choice.name:
+            sent["name"] = choice.name
+        parallel = self._chat_request.get("parallel_tool_calls") is not False and (choice is None or choice.parallel)
+        if not parallel and sent.get("type") != "none":
+            sent = {"type": "auto"} | sent | {"disable_parallel_tool_use": True}
+        return {"tools": tools} | ({"tool_choice": sent} if sent else {})
+
+    def _rest(self) -> Block:
+        chat_request, profile, report = self._chat_request, self._profile, self._report
+        rest: Block = {}
+        if sequences := stop_sequences(chat_request, profile, report):
+            rest["stop_sequences"] = sequences
+        if chat_request.get("stream"):
+            rest["stream"] = True
+        if user_id := end_user_id(chat_request, report):
+            rest["metadata"] = {"user_id": user_id}
+        tier = chat_request.get("service_tier")
+        if tier is not None:
+            if profile.service_tier and tier in _SERVICE_TIERS:
+                rest["service_tier"] = _SERVICE_TIERS[tier]
+            elif tier not in {"auto", "default"}:
+                report.ignore("service_tier")
+        return rest
+
+    def _answer_form(self, requested_model: str, box: Toolbox, plan: JsonPlan) -> AnswerForm:
+        stream_options = self._chat_request.get("stream_options") or {}
+        for name in ("include_usage", "include_obfuscation"):
+            optional_boolean(stream_options, name, "stream_options")
+        json_answer = "tool" if plan.tool else "text" if plan.hint else None
+        include_usage = stream_options.get("include_usage") is True
+        return AnswerForm(requested_model, box.names, box.forms, box.legacy, json_answer, include_usage)
 
 
 def _at_most(number: int, limit: int) -> int:
     return min(number, limit) if limit else number
 
 
-def _possible(
-    choice: ToolChoice | None, box: Toolbox, history: History, profile: Profile, report: Report
-) -> ToolChoice | None:
-    """The choice that this model takes, tools for the history's calls included."""
-    if choice and choice.allowed is not None:
-        for name in [name for name in box.definitions if name not in choice.allowed]:
-            del box.definitions[name]
-    if history.tool_names and not box.definitions:
-        add_stubs(box, history.tool_names)
-        choice = ToolChoice("none")
-    if choice and choice.forced and not profile.forced_tool_choice:
-        report.adjust("tool_choice", "auto")
-        choice = ToolChoice("auto")
-    if choice and choice.mode == "none" and not profile.tool_choice_none:
-        if history.tool_names:
-            report.adjust("tool_choice", "auto")
-        else:
-            box.definitions.clear()
-        choice = None
-    return choice
-
-
-def _yields_to(choice: ToolChoice | None, history: History, profile: Profile) -> str | None:
-    """Why thinking must stay off, in a word, or None."""
-    if choice and choice.forced and not profile.forced_tool_choice_while_thinking:
-        return "tool_choice"
-    if history.prefilled:
-        return "prefill"
-    if history.thinking_lost and "adaptive" not in profile.thinking:
-        return "no thinking blocks"
-    return None
-
-
-def _add_system(body: Block, history: History, hint: str | None) -> None:
-    blocks = [*history.system, *([text_block(hint)] if hint else [])]
+def _system(history: History, *hints: str | None) -> Block:
+    blocks = [*history.system, *(text_block(hint) for hint in hints if hint)]
     if any("cache_control" in block for block in blocks):
-        body["system"] = blocks
-    elif blocks:
-        body["system"] = "\n\n".join(block["text"] for block in blocks)
+        return {"system": blocks}
+    return {"system": "\n\n".join(block["text"] for block in blocks)} if blocks else {}
 
 
-def _add_tools(
-    body: Block,
-    chat_request: Block,
-    box: Toolbox,
-    choice: ToolChoice | None,
-    profile: Profile,
-    report: Report,
-) -> None:
-    tools = list(box.definitions.values())
-    if chat_request.get("web_search_options") is not None:
-        search = web_search_tool(chat_request["web_search_options"])
-        if profile.web_search:
-            tools.append(search)
-        else:
-            report.ignore("web_search_options")
-    if not tools:
-        return
-    body["tools"] = tools
-    sent: Block = {"type": choice.mode} if choice else {}
-    if choice and choice.name:
-        sent["name"] = choice.name
-    if chat_request.get("parallel_tool_calls") is False and sent.get("type") != "none":
-        sent = {"type": "auto"} | sent | {"disable_parallel_tool_use": True}
-    if sent:
-        body["tool_choice"] = sent
-
-
-def _add_output(body: Block, thinking: ThinkingPlan, plan: JsonPlan) -> None:
-    if thinking.thinking:
-        body["thinking"] = thinking.thinking
+def _output(thinking: ThinkingPlan, plan: JsonPlan) -> Block:
+    sent: Block = {"thinking": thinking.thinking} if thinking.thinking else {}
     output: Block = {}
     if thinking.effort:
         output["effort"] = thinking.effort
     if plan.native:
         output["format"] = plan.native
-    if output:
-        body["output_config"] = output
-
-
-def _add_sampling(body: Block, chat_request: Block, profile: Profile, thinking: ThinkingPlan, report: Report) -> None:
-    """temperature, top_p and top_k as far as the model takes them, and takes them together or with thinking."""
-    temperature, top_p, top_k = (chat_request.get(name) for name in ("temperature", "top_p", "top_k"))
-    bound = thinking.active and not profile.sampling_while_thinking
-    if temperature is not None:
-        if profile.sampling == "none" or bound:
-            if temperature != 1:
-                report.ignore("temperature")
-            temperature = None
-        elif temperature > 1:
-            temperature = 1
-            report.adjust("temperature", 1)
-    if top_p is not None and (
-        profile.sampling == "none"
-        or (bound and top_p < 0.95)
-        or (profile.sampling == "one" and temperature is not None)
-    ):
-        if top_p != 1:
-            report.ignore("top_p")
-        top_p = None
-    if top_k is not None and (profile.sampling == "none" or bound or top_k < 0):
-        report.ignore("top_k")
-        top_k = None
-    for name, value in (("temperature", temperature), ("top_p", top_p), ("top_k", top_k)):
-        if value is not None:
-            body[name] = value
-
-
-def _add_rest(body: Block, chat_request: Block, profile: Profile, report: Report) -> None:
-    stop = chat_request.get("stop")
-    words = [stop] if isinstance(stop, str) else list(stop or ())
-    sequences = list(dict.fromkeys(word for word in words if not is_blank(word)))
-    if len(sequences) < len(set(words)):
-        report.ignore("stop")
-    if sequences and profile.stop_sequences:
-        body["stop_sequences"] = sequences
-    elif sequences:
-        report.ignore("stop")
-    if chat_request.get("stream"):
-        body["stream"] = True
-    if user_id := _user_id(chat_request, report):
-        body["metadata"] = {"user_id": user_id}
-    tier = chat_request.get("service_tier")
-    if tier is not None:
-        if profile.service_tier and tier in _SERVICE_TIERS:
-            body["service_tier"] = _SERVICE_TIERS[tier]
-        elif tier not in {"auto", "default"}:
-            report.ignore("service_tier")
-    for name in PASSED_ON:
-        if chat_request.get(name) is not None:
-            body[name] = chat_request[name]
-
-
-def _user_id(chat_request: Block, report: Report) -> str | None:
-    """The end user's id: opaque, at most 512 characters; what looks like an e-mail or phone number is hashed."""
-    metadata = chat_request.get("metadata") or {}
-    if set(metadata) - {"user_id"}:
-        report.ignore("metadata")
-    for path, id in (
-        ("metadata.user_id", metadata.get("user_id")),
-        ("user", chat_request.get("user")),
-        ("safety_identifier", chat_request.get("safety_identifier")),
-        ("user_id", chat_request.get("user_id")),
-    ):
-        if id is not None and not is_blank(a_string(id, path)):
-            return digest(id) if len(id) > _MAX_USER_ID or _PERSONAL.search(id) else id
-    return None
-
-
-def _betas(chat_request: Block) -> tuple[str, ...]:
-    """What `anthropic_beta` asks for, or the header of that name among `extra_headers`."""
-    wish = chat_request.get("anthropic_beta")
-    if wish is None:
-        headers = an_object(chat_request.get("extra_headers") or {}, "extra_headers")
-        wish = next((value for name, value in headers.items() if name.lower() == "anthropic-beta"), None)
-    if wish is None:
-        return ()
-    items = wish.split(",") if isinstance(wish, str) else an_array(wish, "anthropic_beta")
-    return tuple(a_string(item, "anthropic_beta").strip() for item in items)
+    return sent | ({"output_config": output} if output else {})

@@ -12,10 +12,7 @@ Message = dict[str, Any]
 
 
 def chat_completion(message: Message, stream: ChatStream) -> dict[str, Any]:
-    """The completion for `message`; `stream` is a fresh translator.
-
-    Raises UpstreamRefusal if the message is an error in disguise, UpstreamBroken if it has no end.
-    """
+    """The completion for `message`; `stream` is a fresh translator."""
     chunks: list[Chunk] = []
     for event in message_events(message):
         chunks += stream.feed(event)
@@ -24,50 +21,74 @@ def chat_completion(message: Message, stream: ChatStream) -> dict[str, Any]:
 
 
 def folded(chunks: list[Chunk], usage: dict[str, Any] | None) -> dict[str, Any]:
-    """The chat completion that a client would put together from `chunks`."""
-    message: Message = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
-    texts: dict[str, list[str]] = {"content": [], "reasoning_content": [], "refusal": []}
-    finish: Message = {}
+    """The chat completion that a client would put together from `chunks`, which must reach their finish_reason."""
+    message = _FoldedMessage()
+    finish: Chunk = {}
     for choice in (choice for chunk in chunks for choice in chunk["choices"]):
-        delta = choice["delta"]
-        for name, pieces in texts.items():
-            if delta.get(name):
-                pieces.append(delta[name])
-        for name in ("thinking_blocks", "annotations"):
-            for item in delta.get(name, ()):
-                item = {key: value for key, value in item.items() if key != "index"}
-                message.setdefault(name, []).append(item)
-        for call in delta.get("tool_calls", ()):
-            _fold_call(message.setdefault("tool_calls", []), call)
-        if "function_call" in delta:
-            _fold_function(message.setdefault("function_call", {"arguments": ""}), delta["function_call"])
+        message.add(choice["delta"])
         if choice["finish_reason"]:
             finish = choice
-    for name, pieces in texts.items():
-        if pieces:
-            message[name] = "".join(pieces)
-    if message["content"] is None and not message.get("tool_calls") and not message.get("function_call"):
-        message["content"] = ""
-    own = {"provider_specific_fields": finish["provider_specific_fields"]}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish["finish_reason"]} | own
     completion = {
         "id": chunks[0]["id"],
         "object": "chat.completion",
         "created": chunks[0]["created"],
         "model": chunks[0]["model"],
-        "choices": [choice],
+        "choices": [
+            {
+                "index": 0,
+                "message": message.whole(),
+                "logprobs": None,
+                "finish_reason": finish["finish_reason"],
+                "provider_specific_fields": finish["provider_specific_fields"],
+            }
+        ],
     }
     return completion | ({"usage": usage} if usage else {})
 
 
-def _fold_call(calls: list[Message], delta: Message) -> None:
-    if delta["index"] == len(calls):
-        call = {key: value for key, value in delta.items() if key != "index"}
-        calls.append(call | ({"function": dict(call["function"])} if "function" in call else {}))
-    else:
-        _fold_function(calls[delta["index"]]["function"], delta["function"])
+class _FoldedMessage:
+    """The message that deltas add up to. Pieces are joined once, at the end: there may be very many."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {"content": [], "reasoning_content": [], "refusal": []}
+        self._lists: dict[str, list[Message]] = {"annotations": []}
+        self._calls: list[tuple[Message, list[str]]] = []
+        self._function: tuple[Message, list[str]] | None = None
+
+    def add(self, delta: Message) -> None:
+        for name, pieces in self._texts.items():
+            if delta.get(name):
+                pieces.append(delta[name])
+        for name in ("thinking_blocks", "annotations"):
+            for item in delta.get(name, ()):
+                bare = {key: value for key, value in item.items() if key != "index"}
+                self._lists.setdefault(name, []).append(bare)
+        for call in delta.get("tool_calls", ()):
+            self._add_call(call)
+        if "function_call" in delta:
+            self._function = self._function or (delta["function_call"], [])
+            self._function[1].append(delta["function_call"]["arguments"])
+
+    def _add_call(self, delta: Message) -> None:
+        if delta["index"] == len(self._calls):
+            self._calls.append((delta, []))
+        pieces = self._calls[delta["index"]][1]
+        pieces.append(delta["custom"]["input"] if "custom" in delta else delta["function"]["arguments"])
+
+    def whole(self) -> Message:
+        message: Message = {"role": "assistant", "content": None, "refusal": None, **self._lists}
+        message |= {name: "".join(pieces) for name, pieces in self._texts.items() if pieces}
+        if self._calls:
+            message["tool_calls"] = [_whole_call(begun, "".join(pieces)) for begun, pieces in self._calls]
+        if self._function:
+            begun, pieces = self._function
+            message["function_call"] = {"name": begun["name"], "arguments": "".join(pieces)}
+        if message["content"] is None and not self._calls and not self._function:
+            message["content"] = ""
+        return message
 
 
-def _fold_function(function: Message, delta: Message) -> None:
-    for name, value in delta.items():
-        function[name] = function.get(name, "") + value
+def _whole_call(begun: Message, arguments: str) -> Message:
+    kind = begun["type"]
+    field = "input" if kind == "custom" else "arguments"
+    return {"id": begun["id"], "type": kind, kind: {"name": begun[kind]["name"], field: arguments}}

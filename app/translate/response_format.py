@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.checks import a_string, an_object, invalid_value, missing
+from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
+from app.translate.native_schema import StrictBudget
 from app.translate.report import Report
 from app.translate.schema import tool_schema
-from app.translate.tools import Toolbox, ToolChoice, ToolForm
+from app.translate.tool_choice import ToolChoice
+from app.translate.tools import Toolbox, ToolForm
 
 Block = dict[str, Any]
-_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-_UNSUPPORTED = (
-    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern maxItems "
-    "uniqueItems patternProperties minProperties maxProperties if then else not propertyNames contains "
-    "minContains maxContains dependentRequired dependentSchemas prefixItems unevaluatedProperties"
-).split()
-"""Keywords the API refuses: `For 'array' type, property 'uniqueItems' is not supported` (observed message)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,9 @@ def json_format(chat_request: Block) -> JsonFormat | None:
     wish = chat_request.get("response_format")
     if wish is None:
         return None
-    kind = an_object(wish, "response_format").get("type")
+    kind = optional_string(an_object(wish, "response_format"), "type", "response_format")
+    if kind is None:
+        raise missing("response_format.type")
     if kind == "text":
         return None
     if kind == "json_object":
@@ -57,10 +54,9 @@ def json_format(chat_request: Block) -> JsonFormat | None:
     if wish.get("json_schema") is None:
         raise missing(path)
     format = an_object(wish["json_schema"], path)
-    name = a_string(format.get("name") or "json_answer", f"{path}.name")
-    description = format.get("description")
-    if description is not None:
-        description = a_string(description, f"{path}.description")
+    name = optional_string(format, "name", path) or "json_answer"
+    description = optional_string(format, "description", path)
+    optional_boolean(format, "strict", path)
     schema = format.get("schema")
     return JsonFormat(name, None if schema is None else an_object(schema, f"{path}.schema"), description)
 
@@ -70,17 +66,21 @@ def json_plan(
     profile: Profile,
     box: Toolbox,
     choice: ToolChoice | None,
-    thinking_wanted: bool,
+    keeps_free: bool,
     report: Report,
 ) -> JsonPlan:
-    """The best way this model has; `choice` is the client's tool_choice, which a forced tool must respect."""
-    if format.schema is not None and profile.structured_outputs:
-        native = native_schema(format.schema)
-        if native is not None:
-            return JsonPlan(native={"type": "json_schema", "schema": native})
-    if choice and choice.forced:
+    """The best way this model has.
+
+    `choice` is the client's tool_choice, which a forced tool must respect. `keeps_free`: no tool can be forced, because
+    the client asked for thinking or began the answer itself.
+    """
+    native = _native(format, profile)
+    if native is not None:
+        return JsonPlan(native={"type": "json_schema", "schema": native})
+    if choice and choice.forced and profile.forced_tool_choice:
+        # The answer will be a call, not content.
         return JsonPlan()
-    if thinking_wanted or profile.always_thinks or not profile.forced_tool_choice:
+    if keeps_free or profile.always_thinks or not profile.forced_tool_choice:
         report.adjust("response_format", "an instruction")
         return JsonPlan(hint=_hint(format))
     name = _add_json_tool(format, box, report)
@@ -89,12 +89,21 @@ def json_plan(
     return JsonPlan(tool=name, choice=ToolChoice("any") if others else ToolChoice("tool", name))
 
 
+def _native(format: JsonFormat, profile: Profile) -> Block | None:
+    """The schema for output_config.format; None where the model has none, or its subset cannot express it."""
+    if format.schema is None or not profile.structured_outputs:
+        return None
+    repaired = tool_schema(format.schema)
+    closed = None if repaired.wrapped or repaired.renamed else repaired.native
+    return closed if closed is not None and StrictBudget().takes(closed) else None
+
+
 def _add_json_tool(format: JsonFormat, box: Toolbox, report: Report) -> str:
     name = format.name
     while box.names.sent(name) in box.definitions:
         name += "_answer"
     sent_name = box.names.sent(name)
-    repaired = tool_schema(format.schema)
+    repaired = tool_schema({"type": "object", "additionalProperties": True} if format.schema is None else format.schema)
     description = "Call this to give the final answer; its input is the answer, a JSON object."
     definition = {
         "name": sent_name,
@@ -112,64 +121,3 @@ def _hint(format: JsonFormat) -> str:
         return sentence
     schema = json.dumps(format.schema, ensure_ascii=False, separators=(",", ":"))
     return f"{sentence} It must match this JSON Schema: {schema}"
-
-
-def native_schema(schema: Block) -> Block | None:
-    """`schema` within the API's subset: unsupported keywords told in the description, every object closed.
-
-    None where the subset cannot express it: a root that is no object, recursion, or open objects.
-    """
-    repaired = tool_schema(schema)
-    if repaired.wrapped or repaired.renamed or _recursive(repaired.schema, repaired.schema, ()):
-        return None
-    try:
-        closed: Block = _closed(repaired.schema)
-    except _OpenObject:
-        return None
-    return closed
-
-
-class _OpenObject(Exception):
-    """An object takes properties that it does not name; the API demands `additionalProperties: false`."""
-
-
-def _closed(schema: Any) -> Any:
-    if not isinstance(schema, dict):
-        return schema
-    result: Block = {}
-    told = []
-    for keyword, value in schema.items():
-        keyword = "anyOf" if keyword == "oneOf" else keyword
-        unsupported_format = keyword == "format" and value not in _FORMATS
-        if keyword in _UNSUPPORTED or unsupported_format or (keyword == "minItems" and value > 1):
-            told.append(f"{keyword}: {json.dumps(value, ensure_ascii=False)}")
-        elif keyword in {"properties", "$defs"}:
-            result[keyword] = {name: _closed(child) for name, child in value.items()}
-        elif keyword in {"anyOf", "allOf"}:
-            result[keyword] = [_closed(child) for child in value]
-        elif keyword == "items":
-            result[keyword] = _closed(value)
-        else:
-            result[keyword] = value
-    if told:
-        result["description"] = " ".join([*filter(None, [result.get("description")]), f"({'; '.join(told)})"])
-    if result.get("type") == "object" or "properties" in result:
-        if result.get("additionalProperties") or not result.get("properties"):
-            raise _OpenObject
-        result["additionalProperties"] = False
-    return result
-
-
-def _recursive(schema: Any, root: Block, path: tuple[str, ...]) -> bool:
-    if isinstance(schema, list):
-        return any(_recursive(child, root, path) for child in schema)
-    if not isinstance(schema, dict):
-        return False
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        if reference in path or not reference.startswith("#/$defs/"):
-            return True
-        definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
-        if _recursive(definition, root, (*path, reference)):
-            return True
-    return any(_recursive(v, root, path) for k, v in schema.items() if k not in {"$defs", "enum", "const"})

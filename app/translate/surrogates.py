@@ -8,7 +8,7 @@ from typing import Any
 Event = dict[str, Any]
 
 _LONE = re.compile("[\ud800-\udfff]")
-_TEXT_FIELDS = ("text", "thinking", "partial_json")
+_DELTA_TYPES = {"text": "text_delta", "thinking": "thinking_delta", "partial_json": "input_json_delta"}
 
 
 def has_lone_surrogate(value: Any) -> bool:
@@ -24,37 +24,48 @@ class SurrogateJoiner:
     """Holds the first half of a pair back until the delta with the second half comes; a half alone becomes U+FFFD."""
 
     def __init__(self) -> None:
-        self._halves: dict[tuple[Any, str], str] = {}
+        self._halves: dict[tuple[int | None, str], str] = {}
 
     @property
     def pending(self) -> bool:
         return bool(self._halves)
 
     def feed(self, event: Event) -> list[Event]:
-        """`event` without lone surrogates, behind a delta for a half that stays alone."""
+        """`event` without lone surrogates, behind a delta for each half that stays alone."""
         index = event.get("index")
         delta = event.get("delta")
-        if event.get("type") == "content_block_delta" and isinstance(delta, dict):
+        kind = event.get("type")
+        if kind == "content_block_delta" and isinstance(delta, dict):
             return [event | {"delta": {name: self._joined(index, name, v) for name, v in delta.items()}}]
+        ended: list[Event] = []
+        if kind == "content_block_stop":
+            ended = self._ended([key for key in self._halves if key[0] == index])
+        elif kind in ("message_delta", "message_stop"):
+            ended = self.end()
+        return [*ended, mended(event)]
+
+    def end(self) -> list[Event]:
+        """The deltas for all halves whose other half never came."""
+        return self._ended(list(self._halves))
+
+    def _ended(self, keys: list[tuple[int | None, str]]) -> list[Event]:
         events: list[Event] = []
-        if event.get("type") == "content_block_stop":
-            for key in [key for key in self._halves if key[0] == index]:
-                del self._halves[key]
-                grown = {"type": _DELTA_TYPES[key[1]], key[1]: "\ufffd"}
-                events.append({"type": "content_block_delta", "index": index, "delta": grown})
-        return [*events, mended(event)]
+        for key in keys:
+            del self._halves[key]
+            index, name = key
+            delta = {"type": _DELTA_TYPES[name], name: "\ufffd"}
+            events.append({"type": "content_block_delta", "index": index, "delta": delta})
+        return events
 
     def _joined(self, index: Any, name: str, value: Any) -> Any:
-        if not isinstance(value, str) or name not in _TEXT_FIELDS:
+        if not isinstance(value, str) or name not in _DELTA_TYPES:
             return mended(value)
-        value = self._halves.pop((index, name), "") + value
+        key = (index if isinstance(index, int) else None, name)
+        value = self._halves.pop(key, "") + value
         if value and "\ud800" <= value[-1] <= "\udbff":
-            self._halves[(index, name)] = value[-1]
+            self._halves[key] = value[-1]
             value = value[:-1]
         return mended(value)
-
-
-_DELTA_TYPES = {"text": "text_delta", "thinking": "thinking_delta", "partial_json": "input_json_delta"}
 
 
 def mended(value: Any) -> Any:

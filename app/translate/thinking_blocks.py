@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.checks import a_string, an_array, an_object
+from app.translate.checks import a_string, an_array, an_object, optional_string
 
 Block = dict[str, Any]
 Remembered = Mapping[str, Sequence[Block]]
@@ -20,7 +21,7 @@ def replayed_thinking(
 
     A signed block is never changed. Unsigned ones go to upstreams that take them; elsewhere they are left out.
     """
-    if not profile.thinking_replay:
+    if not profile.thinking_replay or not profile.thinking:
         return []
     for blocks in _forms(message, path, call_ids, remembered):
         acceptable = [block for block in _joined(blocks) if _acceptable(block, profile)]
@@ -55,12 +56,15 @@ def _from_blocks(blocks: Any, path: str) -> list[Block]:
 
 
 def _from_details(details: Any, path: str) -> list[Block]:
-    """OpenRouter's form, which Cline and Roo send back."""
+    """OpenRouter's form, which Cline and Roo send back; `format` tells which family of models wrote it."""
     if details is None:
         return []
     found = []
     for index, detail in enumerate(an_array(details, path)):
         detail = an_object(detail, f"{path}[{index}]")
+        written_by = optional_string(detail, "format", f"{path}[{index}]") or "anthropic"
+        if not written_by.startswith(("anthropic", "unknown")):
+            continue
         if detail.get("type") == "reasoning.encrypted" and isinstance(detail.get("data"), str):
             found.append({"type": "redacted_thinking", "data": detail["data"]})
         elif detail.get("type") == "reasoning.text":
@@ -72,7 +76,7 @@ def _from_content(content: Any, path: str) -> list[Block]:
     if not isinstance(content, list):
         return []
     parts = [part for part in content if isinstance(part, dict)]
-    return _from_blocks([p for p in parts if p.get("type") in {"thinking", "redacted_thinking"}], path)
+    return _from_blocks([part for part in parts if part.get("type") in ("thinking", "redacted_thinking")], path)
 
 
 def _from_text(message: Block, path: str) -> list[Block]:
@@ -105,4 +109,10 @@ def _joined(blocks: list[Block]) -> list[Block]:
 def _acceptable(block: Block, profile: Profile) -> bool:
     if block["type"] == "redacted_thinking":
         return bool(block["data"])
-    return bool(block["signature"] or (profile.unsigned_thinking and block["thinking"].strip()))
+    if profile.unsigned_thinking:
+        return bool(block["signature"] or block["thinking"].strip())
+    return bool(block["signature"]) and not _FOREIGN.fullmatch(block["signature"])
+
+
+_FOREIGN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|([0-9a-f]{2}){16,}")
+"""What DeepSeek (a UUID) and vLLM (hexadecimal digits) put in the place of a signature; Anthropic's are long base64."""

@@ -1,15 +1,23 @@
-"""Tool definitions and tool_choice: OpenAI functions and custom tools -> Anthropic tools, and what the way back needs."""
+"""Tool definitions: OpenAI functions and custom tools -> Anthropic tools, and what the way back needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import InvalidRequest
 from app.profiles import Profile
 from app.translate.cache import cache_control
-from app.translate.checks import a_boolean, a_string, an_array, an_object, invalid_value, missing, wrong_type
+from app.translate.checks import (
+    an_array,
+    an_object,
+    invalid_value,
+    missing,
+    optional_boolean,
+    optional_string,
+    wrong_type,
+)
 from app.translate.identifiers import ToolNames
+from app.translate.native_schema import StrictBudget
 from app.translate.report import Report
 from app.translate.schema import EMPTY_OBJECT, tool_schema
 
@@ -60,93 +68,14 @@ def toolbox(chat_request: Block, profile: Profile, report: Report) -> Toolbox:
     Raises InvalidRequest for a tool that is neither a function, a custom tool nor Anthropic's own.
     """
     box = Toolbox(ToolNames(profile.tool_name_length))
-    for index, tool in enumerate(an_array(chat_request.get("tools") or [], "tools")):
-        path = f"tools[{index}]"
-        tool = an_object(tool, path)
-        kind = tool.get("type", "function" if "function" in tool else None)
-        if kind == "function":
-            _add_function(box, tool.get("function", tool), f"{path}.function", tool, profile, report)
-        elif kind == "custom" and "input_schema" not in tool:
-            _add_custom(box, tool.get("custom", tool), f"{path}.custom", tool, report)
-        elif "name" in tool and ("input_schema" in tool or isinstance(kind, str)):
-            _add_anthropic(box, tool, path, report)
-        else:
-            raise invalid_value(f"{path}.type", "'function' and 'custom'", kind)
+    reader = _ToolReader(box, profile, report)
+    offered = an_array(chat_request.get("tools") or [], "tools")
+    for index, tool in enumerate(offered):
+        reader.read(tool, f"tools[{index}]")
     for index, function in enumerate(an_array(chat_request.get("functions") or [], "functions")):
-        box.legacy = not chat_request.get("tools")
-        _add_function(box, function, f"functions[{index}]", {}, profile, report)
+        box.legacy = not offered
+        reader.read_function(function, f"functions[{index}]", {})
     return box
-
-
-def _named(tool: Any, path: str) -> tuple[Block, str]:
-    tool = an_object(tool, path)
-    if tool.get("name") is None:
-        raise missing(f"{path}.name")
-    name = a_string(tool["name"], f"{path}.name")
-    if not name:
-        raise invalid_value(f"{path}.name", "a name of at least one character", name)
-    return tool, name
-
-
-def _add_function(box: Toolbox, function: Any, path: str, tool: Block, profile: Profile, report: Report) -> None:
-    function, name = _named(function, path)
-    parameters = function.get("parameters")
-    if not isinstance(parameters, dict | bool | None):
-        raise wrong_type(f"{path}.parameters", "an object", parameters)
-    repaired = tool_schema(parameters)
-    sent_name = box.names.sent(name)
-    definition: Block = {"name": sent_name}
-    if function.get("description") is not None:
-        definition["description"] = a_string(function["description"], f"{path}.description")
-    definition["input_schema"] = repaired.schema
-    strict = function.get("strict", tool.get("strict"))
-    if strict is not None and a_boolean(strict, f"{path}.strict"):
-        if profile.structured_outputs and _closed(repaired.schema):
-            definition["strict"] = True
-        else:
-            report.ignore(f"{path}.strict")
-    definition |= cache_control(tool, path) or cache_control(function, path)
-    box.add(sent_name, definition, ToolForm(name, False, repaired.wrapped, repaired.renamed), report, path)
-
-
-def _closed(schema: Any) -> bool:
-    """Whether every object says `additionalProperties: false`, without which the API refuses `strict`."""
-    if isinstance(schema, list):
-        return all(map(_closed, schema))
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
-        return False
-    return all(map(_closed, schema.values()))
-
-
-def _add_custom(box: Toolbox, custom: Any, path: str, tool: Block, report: Report) -> None:
-    """A custom tool takes free text: here the one string property `input`, its grammar told in the description."""
-    custom, name = _named(custom, path)
-    description = custom.get("description")
-    lines = [a_string(description, f"{path}.description")] if description is not None else []
-    text: Block = {"type": "string"}
-    grammar = an_object(custom.get("format") or {}, f"{path}.format").get("grammar")
-    if grammar is not None:
-        grammar = an_object(grammar, f"{path}.format.grammar")
-        text["description"] = f"Must match this {grammar.get('syntax')} grammar:\n{grammar.get('definition')}"
-    sent_name = box.names.sent(name)
-    definition: Block = {"name": sent_name} | ({"description": lines[0]} if lines else {})
-    definition["input_schema"] = {
-        "type": "object",
-        "properties": {CUSTOM_INPUT: text},
-        "required": [CUSTOM_INPUT],
-    }
-    box.add(sent_name, definition | cache_control(tool, path), ToolForm(name, custom=True), report, path)
-
-
-def _add_anthropic(box: Toolbox, tool: Block, path: str, report: Report) -> None:
-    """A tool in Anthropic's own shape, a server tool included: passed on as it is."""
-    _, name = _named(tool, path)
-    sent_name = box.names.sent(name)
-    definition = {key: value for key, value in tool.items() if not (key == "type" and value == "custom")}
-    definition["name"] = sent_name
-    box.add(sent_name, definition, ToolForm(name), report, path)
 
 
 def add_stubs(box: Toolbox, used: list[str]) -> None:
@@ -157,84 +86,122 @@ def add_stubs(box: Toolbox, used: list[str]) -> None:
             box.definitions[sent_name] = {"name": sent_name, "input_schema": dict(EMPTY_OBJECT)}
 
 
-def web_search_tool(options: Any) -> Block:
-    """`web_search_options` -> Anthropic's server tool; the context size becomes a number of searches."""
-    options = an_object(options, "web_search_options")
-    size = options.get("search_context_size") or "medium"
-    uses = {"low": 1, "medium": 5, "high": 10}.get(size) if isinstance(size, str) else None
-    if uses is None:
-        raise invalid_value("web_search_options.search_context_size", "'low', 'medium', and 'high'", size)
-    tool: Block = {"type": "web_search_20250305", "name": "web_search", "max_uses": uses}
-    location = an_object(options.get("user_location") or {}, "web_search_options.user_location")
-    places = an_object(location.get("approximate") or {}, "web_search_options.user_location.approximate")
-    known = {key: places[key] for key in ("city", "region", "country", "timezone") if places.get(key)}
-    return tool | ({"user_location": {"type": "approximate"} | known} if known else {})
+def named(tool: Any, path: str) -> tuple[Block, str]:
+    """(tool, its name). Raises InvalidRequest if it is no object or has no name."""
+    tool = an_object(tool, path)
+    name = optional_string(tool, "name", path)
+    if name is None:
+        raise missing(f"{path}.name")
+    if not name:
+        raise invalid_value(f"{path}.name", "a name of at least one character", name)
+    return tool, name
 
 
-@dataclass(frozen=True)
-class ToolChoice:
-    """What the client demands: `mode` is auto, none, any or tool (then `name`, as sent upstream)."""
+class _ToolReader:
+    """Reads the tools of one request into its box."""
 
-    mode: str
-    name: str | None = None
-    allowed: tuple[str, ...] | None = None
+    def __init__(self, box: Toolbox, profile: Profile, report: Report) -> None:
+        self._box = box
+        self._profile = profile
+        self._report = report
+        self._strict = StrictBudget()
 
-    @property
-    def forced(self) -> bool:
-        return self.mode in {"any", "tool"}
+    def read(self, tool: Any, path: str) -> None:
+        tool = an_object(tool, path)
+        kind = optional_string(tool, "type", path)
+        if kind == "function" or (kind is None and "function" in tool):
+            # Some clients leave the inner object out, as the Responses API does.
+            inner = "function" in tool
+            self.read_function(tool["function"] if inner else tool, f"{path}.function" if inner else path, tool)
+        elif kind == "custom" and "input_schema" not in tool:
+            inner = "custom" in tool
+            self._read_custom(tool["custom"] if inner else tool, f"{path}.custom" if inner else path, tool)
+        elif "input_schema" in tool:
+            self._read_anthropic(tool, path)
+        elif kind is not None and "name" in tool:
+            self._read_server_tool(tool, path)
+        else:
+            raise (
+                missing(f"{path}.type")
+                if kind is None
+                else invalid_value(f"{path}.type", "'function' and 'custom'", kind)
+            )
+
+    def read_function(self, function: Any, path: str, tool: Block) -> None:
+        """`tool` is the object around `function`; cache_control and strict may stand on either."""
+        function, name = named(function, path)
+        strict = optional_boolean(function, "strict", path)
+        if strict is None:
+            strict = optional_boolean(tool, "strict", path.removesuffix(".function"))
+        marks = cache_control(tool, path.removesuffix(".function")) or cache_control(function, path)
+        self._define(name, function, "parameters", bool(strict), path, marks)
+
+    def _define(self, name: str, function: Block, schema_field: str, strict: bool, path: str, more: Block) -> None:
+        schema = function.get(schema_field)
+        if schema is not None and not isinstance(schema, dict) and (schema_field, type(schema)) != ("parameters", bool):
+            raise wrong_type(f"{path}.{schema_field}", "an object", schema)
+        repaired = tool_schema(schema)
+        definition: Block = {"name": self._box.names.sent(name)}
+        if (description := optional_string(function, "description", path)) is not None:
+            definition["description"] = description
+        definition["input_schema"] = repaired.schema
+        if strict:
+            closed = repaired.native if self._profile.structured_outputs else None
+            if closed is not None and self._strict.takes(closed):
+                definition |= {"input_schema": closed, "strict": True}
+            else:
+                self._report.ignore(f"{path}.strict")
+        form = ToolForm(name, False, repaired.wrapped, repaired.renamed)
+        self._box.add(definition["name"], definition | more, form, self._report, path)
+
+    def _read_custom(self, custom: Any, path: str, tool: Block) -> None:
+        """A custom tool takes free text: here the one string property `input`, its grammar told in the description."""
+        custom, name = named(custom, path)
+        description = optional_string(custom, "description", path)
+        text = {"type": "string"} | _grammar(custom, path)
+        sent_name = self._box.names.sent(name)
+        definition: Block = {"name": sent_name} | ({} if description is None else {"description": description})
+        definition["input_schema"] = {"type": "object", "properties": {CUSTOM_INPUT: text}, "required": [CUSTOM_INPUT]}
+        definition |= cache_control(tool, path.removesuffix(".custom")) or cache_control(custom, path)
+        self._box.add(sent_name, definition, ToolForm(name, custom=True), self._report, path)
+
+    def _read_anthropic(self, tool: Block, path: str) -> None:
+        """A tool of the client's in Anthropic's own shape."""
+        tool, name = named(tool, path)
+        strict = bool(optional_boolean(tool, "strict", path))
+        more = cache_control(tool, path)
+        for flag in ("defer_loading", "eager_input_streaming"):
+            if optional_boolean(tool, flag, path):
+                if self._profile.web_search:
+                    more[flag] = True
+                else:
+                    self._report.ignore(f"{path}.{flag}")
+        if more.get("defer_loading"):
+            # `cannot have both defer_loading=true and cache_control set` (observed message)
+            more.pop("cache_control", None)
+        self._define(name, tool, "input_schema", strict, path, more)
+
+    def _read_server_tool(self, tool: Block, path: str) -> None:
+        """A tool that Anthropic runs or defines, such as web_search_20250305: passed on, to those who know it."""
+        tool, name = named(tool, path)
+        if not self._profile.web_search:
+            self._report.ignore(path)
+            return
+        definition = {key: value for key, value in tool.items() if value is not None and key != "cache_control"}
+        self._box.add(name, definition | cache_control(tool, path), ToolForm(name), self._report, path)
 
 
-def tool_choice(chat_request: Block, box: Toolbox) -> ToolChoice | None:
-    """The client's `tool_choice` or legacy `function_call`; None if it made none.
-
-    Raises InvalidRequest for an unknown form, or a tool that is not offered.
-    """
-    path = "tool_choice"
-    choice = chat_request.get("tool_choice")
-    if choice is None:
-        path = "function_call"
-        choice = chat_request.get("function_call")
-    if choice is None:
-        return None
-    if isinstance(choice, str):
-        mode = {"auto": "auto", "none": "none", "required": "any", "any": "any"}.get(choice)
-        if mode is None:
-            raise invalid_value(path, "'none', 'auto', and 'required'", choice)
-        return ToolChoice(mode)
-    choice = an_object(choice, path)
-    kind = choice.get("type", "function" if path == "function_call" or "function" in choice else None)
-    if kind in {"auto", "none", "any"}:
-        return ToolChoice(kind)
-    if kind == "allowed_tools":
-        return _allowed_tools(choice.get("allowed_tools", choice), box)
-    if kind in {"function", "custom", "tool"}:
-        inner = choice.get(kind, choice)
-        return ToolChoice("tool", _offered(inner, box, path if inner is choice else f"{path}.{kind}"))
-    raise invalid_value(f"{path}.type", "'function', 'custom', and 'allowed_tools'", kind)
-
-
-def _allowed_tools(choice: Any, box: Toolbox) -> ToolChoice:
-    path = "tool_choice.allowed_tools"
-    choice = an_object(choice, path)
-    mode = {"auto": "auto", "required": "any"}.get(choice.get("mode", "auto"))
-    if mode is None:
-        raise invalid_value(f"{path}.mode", "'auto' and 'required'", choice.get("mode"))
-    allowed = []
-    for index, tool in enumerate(an_array(choice.get("tools"), f"{path}.tools")):
-        here = f"{path}.tools[{index}]"
-        tool = an_object(tool, here)
-        kind = tool.get("type", "function")
-        allowed.append(_offered(tool.get(kind, tool), box, here))
-    return ToolChoice(mode, allowed=tuple(allowed))
-
-
-def _offered(tool: Any, box: Toolbox, path: str) -> str:
-    _, name = _named(tool, path)
-    sent_name = box.names.sent(name)
-    if sent_name not in box.definitions:
-        raise InvalidRequest(
-            f"Invalid value for '{path}.name': the tool '{name}' is not among 'tools'.",
-            param=f"{path}.name",
-            code="invalid_value",
-        )
-    return sent_name
+def _grammar(custom: Block, path: str) -> Block:
+    """A description of the text that a custom tool's `format` asks for."""
+    if custom.get("format") is None:
+        return {}
+    path = f"{path}.format"
+    format = an_object(custom["format"], path)
+    if optional_string(format, "type", path) != "grammar":
+        return {}
+    grammar = format
+    if format.get("grammar") is not None:
+        path = f"{path}.grammar"
+        grammar = an_object(format["grammar"], path)
+    syntax, definition = optional_string(grammar, "syntax", path), optional_string(grammar, "definition", path)
+    return {"description": f"Must match this {syntax or ''} grammar:\n{definition or ''}"}

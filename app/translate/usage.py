@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Usage = dict[str, Any]
+_MAX_DIGITS = 15
 
 
 def merged_usage(earlier: Usage, later: Any) -> Usage:
@@ -14,17 +15,27 @@ def merged_usage(earlier: Usage, later: Any) -> Usage:
         return earlier
     merged = dict(earlier)
     for name, value in later.items():
-        if value is not None and not (value == 0 and merged.get(name)):
+        if value is not None and not (value in (0, "0") and merged.get(name)):
             merged[name] = value
     return merged
 
 
+def completed_usage(usage: Usage, estimate: Usage) -> Usage:
+    """`usage` with the estimate for the side, input or output, that the upstream counts as zero or not at all."""
+    completed = dict(usage)
+    if not input_tokens(usage):
+        completed["input_tokens"] = estimate.get("input_tokens")
+    if not tokens(usage, "output_tokens"):
+        completed["output_tokens"] = estimate.get("output_tokens")
+    return completed
+
+
 def tokens(usage: Mapping[str, Any], name: str) -> int:
-    """A count that may be missing, null, or a string of digits."""
+    """A count that may be missing, null, or a string of digits; what no count can be is 0."""
     value = usage.get(name)
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         return int(value)
-    return int(value) if isinstance(value, int | float) and value >= 0 else 0
+    return int(value) if isinstance(value, int | float) and 0 <= value < 10**_MAX_DIGITS else 0
 
 
 def input_tokens(usage: Mapping[str, Any]) -> int:

@@ -1,0 +1,62 @@
+"""temperature, top_p, top_k and stop, as far as the model takes them, takes them together, or with thinking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.profiles import Profile
+from app.translate.content import is_blank
+from app.translate.report import Report
+
+Block = dict[str, Any]
+LEAST_TOP_P_WHILE_THINKING = 0.95
+"""`top_p must be greater than or equal to 0.95 or unset when thinking is enabled or in adaptive mode` (observed)."""
+_ABOVE_ZERO = 0.01
+"""Stands for 0 where 0 is refused."""
+
+
+def sampling(chat_request: Block, profile: Profile, thinks: bool, report: Report) -> Block:
+    """The sampling parameters to send; `thinks` tells whether the model will."""
+    refused = profile.sampling == "none"
+    bound = thinks and not profile.sampling_while_thinking
+    sent: Block = {}
+    temperature = chat_request.get("temperature")
+    if temperature is not None:
+        if not (refused or bound):
+            sent["temperature"] = _fitting("temperature", temperature, profile, report)
+        elif temperature != 1:
+            report.ignore("temperature")
+    top_p = chat_request.get("top_p")
+    if top_p is not None:
+        crowded = profile.sampling == "one" and "temperature" in sent
+        if not (refused or crowded or (bound and top_p < LEAST_TOP_P_WHILE_THINKING)):
+            sent["top_p"] = _fitting("top_p", top_p, profile, report)
+        elif top_p != 1:
+            report.ignore("top_p")
+    top_k = chat_request.get("top_k")
+    if top_k is not None:
+        if refused or bound or top_k < 0:
+            report.ignore("top_k")
+        else:
+            sent["top_k"] = int(top_k)
+    return sent
+
+
+def _fitting(name: str, value: float, profile: Profile, report: Report) -> float:
+    """OpenAI's temperature goes to 2, Anthropic's to 1; some upstreams refuse 0."""
+    fitting: float = min(value, 1)
+    if fitting == 0 and not profile.zero_sampling:
+        fitting = _ABOVE_ZERO
+    if fitting != value:
+        report.adjust(name, fitting)
+    return fitting
+
+
+def stop_sequences(chat_request: Block, profile: Profile, report: Report) -> list[str]:
+    """The legal ones of `stop`: `each stop sequence must contain non-whitespace` (observed message)."""
+    stop = chat_request.get("stop")
+    words = [stop] if isinstance(stop, str) else list(stop or ())
+    sequences = list(dict.fromkeys(word for word in words if not is_blank(word)))
+    if len(sequences) < len(set(words)) or (sequences and not profile.stop_sequences):
+        report.ignore("stop")
+    return sequences if profile.stop_sequences else []

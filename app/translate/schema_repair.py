@@ -1,0 +1,249 @@
+"""Keywords of older drafts and other dialects of JSON Schema -> draft 2020-12; what is broken is left out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from app.translate.identifiers import digest
+
+Schema = dict[str, Any]
+
+_TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
+_TYPE_ALIASES = {
+    "int": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+    "decimal": "number",
+    "str": "string",
+    "text": "string",
+    "date": "string",
+    "bool": "boolean",
+    "dict": "object",
+    "map": "object",
+    "list": "array",
+    "tuple": "array",
+    "none": "null",
+}
+_LEGAL_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+"""`property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'` (observed message)."""
+
+
+class SchemaRepair:
+    """One schema's repair. `renamed` collects property keys that had to change: sent -> the client's own."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self.renamed: dict[str, str] = {}
+        self._hoisted: dict[str, Schema] = {}
+
+    def repaired_root(self) -> Schema:
+        """The whole schema; what references point to outside `$defs` is put there."""
+        schema: Schema = self.schema(self._root)
+        if self._hoisted:
+            schema["$defs"] = schema.get("$defs", {}) | self._hoisted
+        return schema
+
+    def schema(self, schema: Any) -> Any:
+        if not isinstance(schema, dict):
+            return schema if isinstance(schema, bool) else {}
+        repaired: Schema = {}
+        for keyword, value in schema.items():
+            repair = _KEYWORDS.get(keyword)
+            if repair is None or (value := repair(self, value)) is not None:
+                repaired[keyword] = value
+        if not _PAIRED.isdisjoint(schema):
+            _modernise(schema, repaired)
+        return repaired
+
+    def schema_map(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return {key: self.schema(child) for key, child in value.items()}
+
+    def properties(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return {self._key(key): self.schema(child) for key, child in value.items()}
+
+    def schema_list(self, value: Any) -> Any:
+        return [self.schema(child) for child in value] if isinstance(value, list) and value else None
+
+    def subschema(self, value: Any) -> Any:
+        return self.schema(value) if isinstance(value, dict | bool) else None
+
+    def items(self, value: Any) -> Any:
+        return self.schema_list(value) if isinstance(value, list) else self.subschema(value)
+
+    def type(self, value: Any) -> Any:
+        if isinstance(value, list):
+            known = dict.fromkeys(filter(None, map(_type_name, value)))
+            return list(known) or None
+        return _type_name(value)
+
+    def required(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return None
+        return list(dict.fromkeys(self._key(key) for key in value if isinstance(key, str)))
+
+    def dependent_required(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        lists = {self._key(key): self.required(names) for key, names in value.items()}
+        return {key: names for key, names in lists.items() if names is not None}
+
+    def reference(self, value: Any) -> Any:
+        """A local reference; one that leads nowhere is left out. Only those to `$defs` and to the whole are sure to
+        lead to the same place when the repair is done: other targets are copied there."""
+        if value == "#":
+            return value
+        target = resolve(self._root, value) if isinstance(value, str) else None
+        if target is None:
+            return None
+        if _TOP_DEFINITION.fullmatch(value):
+            return value.replace("#/definitions/", "#/$defs/", 1)
+        name = f"ref_{digest(value)[:8]}"
+        if name not in self._hoisted:
+            self._hoisted[name] = {}
+            self._hoisted[name] = self.schema(target)
+        return f"#/$defs/{name}"
+
+    def _key(self, key: str) -> str:
+        if _LEGAL_KEY.fullmatch(key):
+            return key
+        sent = f"{_ILLEGAL.sub('_', key)[:55]}_{digest(key)[:8]}"
+        self.renamed[sent] = key
+        return sent
+
+
+_ILLEGAL = re.compile(r"[^a-zA-Z0-9_.-]")
+_TOP_DEFINITION = re.compile(r"#/(\$defs|definitions)/[^/~%]+")
+
+
+def _type_name(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if value in _TYPES:
+        return value
+    name = value.lower()
+    return name if name in _TYPES else _TYPE_ALIASES.get(name)
+
+
+_PAIRED = frozenset(
+    ["exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions", "pattern", "properties"]
+)
+"""Keywords whose repair needs another one."""
+
+
+def _modernise(original: Schema, repaired: Schema) -> None:
+    """Draft-4 and OpenAPI forms that take two keywords together, or become another keyword."""
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if original.get(exclusive) is True and bound in repaired:
+            repaired[exclusive] = repaired.pop(bound)
+    if original.get("nullable") is True and isinstance(repaired.get("type"), str):
+        repaired["type"] = [repaired["type"], "null"]
+    if isinstance(repaired.get("items"), list):
+        repaired["prefixItems"] = repaired.pop("items")
+        if "additionalItems" in repaired:
+            repaired["items"] = repaired.pop("additionalItems")
+    if "definitions" in repaired:
+        repaired["$defs"] = repaired.pop("definitions") | repaired.get("$defs", {})
+    pattern = original.get("pattern")
+    if isinstance(pattern, str) and "pattern" not in repaired:
+        repaired["description"] = " ".join([*filter(None, [repaired.get("description")]), f"(pattern: {pattern})"])
+    properties = original.get("properties")
+    if isinstance(properties, dict):
+        # Draft 3 marks a property itself as required.
+        marked = [k for k, v in properties.items() if isinstance(v, dict) and v.get("required") is True]
+        if marked:
+            repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *marked]))
+
+
+def resolve(root: Schema, reference: str) -> Schema | None:
+    """The schema a local reference such as `#/$defs/Address` points to, or None."""
+    if reference == "#":
+        return root
+    if not reference.startswith("#/"):
+        return None
+    value: Any = root
+    for step in unquote(reference[2:]).split("/"):
+        step = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(step)
+        else:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+_Repair = Callable[[SchemaRepair, Any], Any]
+
+
+def _kept_if(*types: type) -> _Repair:
+    """A keyword whose value must have one of `types`; a boolean is no number."""
+
+    def repair(_: SchemaRepair, value: Any) -> Any:
+        wrong = isinstance(value, bool) and bool not in types
+        return value if isinstance(value, types) and not wrong else None
+
+    return repair
+
+
+def _count(_: SchemaRepair, value: Any) -> int | None:
+    """A whole number of at least 0; `1.0` is one too."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _positive(_: SchemaRepair, value: Any) -> Any:
+    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return value if right else None
+
+
+def _pattern(_: SchemaRepair, value: Any) -> str | None:
+    """A regular expression that the upstream's validator reads too; `\\p{…}` is known to some."""
+    if not isinstance(value, str):
+        return None
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError):
+        return value if "\\p{" in value else None
+    return value
+
+
+def _dropped(_: SchemaRepair, value: Any) -> None:
+    return None
+
+
+_KEYWORDS: dict[str, _Repair] = {
+    "type": SchemaRepair.type,
+    "required": SchemaRepair.required,
+    "properties": SchemaRepair.properties,
+    "items": SchemaRepair.items,
+    "$ref": SchemaRepair.reference,
+    "dependentRequired": SchemaRepair.dependent_required,
+    **dict.fromkeys(("$defs", "definitions", "patternProperties", "dependentSchemas"), SchemaRepair.schema_map),
+    **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), SchemaRepair.schema_list),
+    **dict.fromkeys(
+        ("additionalProperties", "additionalItems", "unevaluatedItems", "unevaluatedProperties", "propertyNames"),
+        SchemaRepair.subschema,
+    ),
+    **dict.fromkeys(("not", "if", "then", "else", "contains", "contentSchema"), SchemaRepair.subschema),
+    **dict.fromkeys(("$schema", "$id", "id", "nullable", "$anchor", "$dynamicRef", "$dynamicAnchor"), _dropped),
+    **dict.fromkeys(("$recursiveRef", "$recursiveAnchor", "$vocabulary", "dependencies"), _dropped),
+    **dict.fromkeys(("title", "description", "format", "$comment"), _kept_if(str)),
+    **dict.fromkeys(("contentEncoding", "contentMediaType"), _kept_if(str)),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _kept_if(int, float)),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties"), _count),
+    **dict.fromkeys(("maxProperties", "minContains", "maxContains"), _count),
+    "multipleOf": _positive,
+    "pattern": _pattern,
+    **dict.fromkeys(("enum", "examples"), _kept_if(list)),
+    **dict.fromkeys(("uniqueItems", "deprecated", "readOnly", "writeOnly"), _kept_if(bool)),
+}

@@ -1,0 +1,164 @@
+"""Errors of any upstream, in any of their shapes -> one UpstreamRefusal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import UpstreamRefusal
+from app.translate.error_body import ANTHROPIC_TYPES, anthropic_type
+
+Body = dict[str, Any]
+_STATUSES = {type: status for status, type in ANTHROPIC_TYPES.items() if status != 503}
+_ZAI_CODES = {
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004"), 401),
+    "1113": 402,
+    **dict.fromkeys(("1210", "1213", "1214", "1261", "1301"), 400),
+    "1211": 404,
+    "1220": 403,
+    **dict.fromkeys(("1302", "1303", "1304", "1308"), 429),
+    "1305": 529,
+}
+_MINIMAX_CODES = {"1001": 504, "1002": 429, "1004": 401, "1008": 402, "1039": 429, "2013": 400, "2049": 401}
+"""Numeric codes -> the status that Anthropic gives for the same. Both APIs also send them with HTTP 200."""
+_FOREIGN_TYPES = {
+    "BadRequestError": 400,
+    "NotFoundError": 404,
+    "exceed_context_size_error": 400,
+    "insufficient_quota": 402,
+    "rate_limit_exceeded": 429,
+    "unavailable_error": 503,
+}
+"""Types that vLLM, llama.cpp and OpenAI-like gateways write -> the same."""
+_CODE_IN_TEXT = re.compile(r"^\[(?P<zai>\d{4})\]|\bcode:? ?(?P<named>\d{4})\b|\((?P<minimax>\d{4})\)$")
+_MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]*>|\s+")
+MAX_QUOTED = 300
+"""Characters of an unreadable error body that a client is shown."""
+MAX_READ = 1024 * 1024
+"""Bytes of an error body that are read as JSON."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What an error body tells; `status` where a code of its own says more than HTTP does."""
+
+    message: str
+    type: str | None = None
+    code: str | None = None
+    status: int | None = None
+
+
+def read_error(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> UpstreamRefusal:
+    """The refusal that an HTTP error answer tells; plain text and HTML are quoted."""
+    try:
+        value = json.loads(body) if len(body) <= MAX_READ else None
+    except (ValueError, RecursionError):
+        value = None
+    told = _told(value)
+    if told is None:
+        text = _MARKUP.sub(" ", body[: 10 * MAX_QUOTED].decode("utf-8", "replace"))
+        text = " ".join(text.split())[:MAX_QUOTED]
+        told = _Told(text or f"The upstream answered with status {status} and no explanation.")
+    if status < 400:
+        status = _status(told)
+    native = isinstance(value, dict) and value.get("type") == "error" and told.type in _STATUSES
+    code = None if told.code == str(status) else told.code
+    return UpstreamRefusal(status, _type(told, status), told.message, code, headers, body, native)
+
+
+def error_in_disguise(value: Any) -> bool:
+    """Whether a body that came with status 200 is an error all the same."""
+    if not isinstance(value, dict) or (isinstance(value.get("content"), list) and value["content"]):
+        return False
+    return _told(value) is not None
+
+
+def stream_error(event: Body) -> UpstreamRefusal:
+    """The refusal that an `error` event tells; its status is what the same error would have had as an answer."""
+    told = _told(event) or _Told("The upstream reported an error without saying which.")
+    status = _status(told)
+    code = None if told.code == str(status) else told.code
+    return UpstreamRefusal(status, _type(told, status), told.message, code, None, _sentence(event).encode())
+
+
+def _status(told: _Told) -> int:
+    """The status of an error that came without one."""
+    if told.status is not None:
+        return told.status
+    if told.type in _STATUSES:
+        return _STATUSES[told.type]
+    code = int(told.code) if told.code and re.fullmatch(r"[45]\d\d", told.code) else None
+    return code or _FOREIGN_TYPES.get(told.type or told.code or "") or 500
+
+
+def _type(told: _Told, status: int) -> str:
+    """Anthropic's type: what a code of the upstream's own means, else its type, else what HTTP says."""
+    if told.status is None and told.type in _STATUSES:
+        return str(told.type)
+    meant = told.status or _FOREIGN_TYPES.get(told.type or "") or status
+    return anthropic_type(meant)
+
+
+def _told(value: Any) -> _Told | None:
+    """What the first known shape tells: Anthropic's, OpenAI's, MiniMax's, FastAPI's, those of Chinese gateways."""
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    if isinstance(error, dict):
+        return _object_told(error)
+    if isinstance(error, str) and error:
+        return _coded(error, _scalar(value.get("type")), _scalar(value.get("code")))
+    base = value.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        code = _scalar(base["status_code"])
+        return _Told(_sentence(base.get("status_msg") or base), None, code, _MINIMAX_CODES.get(code or ""))
+    detail = value.get("detail")
+    if isinstance(detail, list):
+        detail = "; ".join(map(_fastapi_detail, detail))
+    # `msg` also stands in answers that are no errors.
+    msg = None if value.get("success") is True else value.get("msg")
+    message = next((text for text in (detail, value.get("message"), msg) if isinstance(text, str) and text), None)
+    return None if message is None else _coded(message, None, _scalar(value.get("code")))
+
+
+def _object_told(error: Body) -> _Told:
+    details = error.get("details")
+    code = error.get("code")
+    if code is None and isinstance(details, dict):
+        code = details.get("error_code")
+    message = error.get("message") or error.get("msg") or error
+    return _coded(_sentence(message), _scalar(error.get("type")), _scalar(code))
+
+
+def _coded(message: str, type: str | None, code: str | None) -> _Told:
+    """With the numeric code that z.ai puts in front of its sentences, and MiniMax behind them."""
+    match = _CODE_IN_TEXT.search(message)
+    if code in _ZAI_CODES or match is None:
+        return _Told(message, type, code, _ZAI_CODES.get(code or ""))
+    table = _MINIMAX_CODES if match["minimax"] else _ZAI_CODES
+    found = match["minimax"] or match["zai"] or match["named"]
+    return _Told(message, type, found if found in table else code, table.get(found))
+
+
+def _fastapi_detail(item: Any) -> str:
+    if not isinstance(item, dict):
+        return _sentence(item)
+    path = item.get("loc")
+    steps = [str(step) for step in path if step != "body"] if isinstance(path, list) else []
+    return f"{'.'.join(steps)}: {_sentence(item.get('msg'))}"
+
+
+def _scalar(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def _sentence(value: Any) -> str:
+    """`value` as text, encodable and in one piece; what is no string is quoted as JSON."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = ""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,74 @@
+import time
+from typing import Any
+
+from openai.types.chat import ChatCompletion
+
+from app.translate.chat_stream import ChatStream
+from app.translate.request import AnswerForm
+from app.translate.response import chat_completion, folded
+
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "glm-4.6",
+    "content": [{"type": "text", "text": "Hello"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 26, "output_tokens": 5},
+}
+
+
+def completion_of(message: dict[str, Any]) -> dict[str, Any]:
+    return chat_completion(message, ChatStream(AnswerForm("asked-for"), "chatcmpl-1", 7))
+
+
+def test_a_completion_has_all_that_openai_requires() -> None:
+    completion = completion_of(MESSAGE)
+    ChatCompletion.model_validate(completion, strict=True)
+    assert completion == {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 7,
+        "model": "asked-for",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Hello", "refusal": None, "annotations": []},
+                "logprobs": None,
+                "finish_reason": "stop",
+                "provider_specific_fields": {"stop_reason": "end_turn", "stop_sequence": None},
+            }
+        ],
+        "usage": completion["usage"],
+    }
+
+
+def test_content_is_null_only_beside_calls() -> None:
+    call = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
+    empty = {"type": "text", "text": ""}
+    for content, expected in (([call], None), ([empty, call], None), ([empty], ""), ([], "")):
+        assert completion_of(MESSAGE | {"content": content})["choices"][0]["message"]["content"] == expected
+
+
+def test_an_upstreams_order_of_blocks_does_not_matter_to_the_text() -> None:
+    call = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
+    content = [{"type": "text", "text": "One, "}, call, {"type": "text", "text": "two."}]
+    message = completion_of(MESSAGE | {"content": content})["choices"][0]["message"]
+    assert message["content"] == "One, two."
+    assert len(message["tool_calls"]) == 1
+
+
+def test_folding_many_pieces_costs_as_much_as_their_text() -> None:
+    """2 MB of arguments in pieces of ten characters; joined one by one, that is 200 GB of copying."""
+    stream = ChatStream(AnswerForm("m"), "chatcmpl-1", 7)
+    chunks = stream.feed(
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "name": "f"}}
+    )
+    delta = {"type": "input_json_delta", "partial_json": "0123456789"}
+    begun = time.process_time()
+    for _ in range(200_000):
+        chunks += stream.feed({"type": "content_block_delta", "index": 0, "delta": delta})
+    chunks += stream.feed({"type": "message_stop"})
+    message = folded(chunks, None)["choices"][0]["message"]
+    assert len(message["tool_calls"][0]["function"]["arguments"]) == 2_000_000
+    assert time.process_time() - begun < 10

@@ -1,0 +1,89 @@
+"""Thinking that clients send back, in every form."""
+
+from typing import Any
+
+import pytest
+
+from app.profiles import Profile
+from tests.translate.requests import Json, call, result, translation, turns, user
+
+SIGNATURE = "EuwJ" + "Ck1IbXg+/9" * 8
+BLOCK = {"type": "thinking", "thinking": "hm", "signature": SIGNATURE}
+REDACTED = {"type": "redacted_thinking", "data": "EqkECkYI"}
+STRICT, LENIENT = Profile(), Profile(unsigned_thinking=True)
+
+
+def sent_back(profile: Profile = STRICT, remembered: Json | None = None, **fields: Any) -> list[Json]:
+    message = call() | fields
+    found = translation(user("hi"), message, result(), model="m", profile=profile, remembered=remembered).body
+    return [block for block in turns(found)[1][1] if "thinking" in block["type"]]
+
+
+FORMS: dict[str, tuple[Json, list[Json]]] = {
+    "thinking_blocks": ({"thinking_blocks": [BLOCK, REDACTED]}, [BLOCK, REDACTED]),
+    "with an index, as streamed": ({"thinking_blocks": [{"index": 0, **BLOCK}]}, [BLOCK]),
+    "in pieces, the signature last": (
+        {
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "h"},
+                {"type": "thinking", "thinking": "m", "signature": SIGNATURE},
+            ]
+        },
+        [BLOCK],
+    ),
+    "reasoning_details": (
+        {
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "hm", "signature": SIGNATURE, "format": "anthropic-claude-v1"},
+                {"type": "reasoning.encrypted", "data": "EqkECkYI", "format": "anthropic-claude-v1"},
+                {"type": "reasoning.summary", "summary": "short"},
+            ]
+        },
+        [BLOCK, REDACTED],
+    ),
+    "another vendor's reasoning_details": (
+        {"reasoning_details": [{"type": "reasoning.encrypted", "data": "x", "format": "openai-responses-v1"}]},
+        [],
+    ),
+    "provider_specific_fields": ({"provider_specific_fields": {"thinking_blocks": [BLOCK]}}, [BLOCK]),
+    "content parts": ({"content": [BLOCK, {"type": "text", "text": "a"}]}, [BLOCK]),
+    "the first form that serves": ({"thinking_blocks": [], "content": [BLOCK], "reasoning_content": "hm"}, [BLOCK]),
+    "a signature without text": ({"thinking_blocks": [BLOCK | {"thinking": ""}]}, [BLOCK | {"thinking": ""}]),
+    "no signature": ({"thinking_blocks": [BLOCK | {"signature": ""}], "reasoning_content": "hm"}, []),
+    "a signature of DeepSeek's": (
+        {"thinking_blocks": [BLOCK | {"signature": "9b2f3c1e-0d4a-4b6e-8f00-1a2b3c4d5e6f"}]},
+        [],
+    ),
+    "a signature of vLLM's": ({"thinking_blocks": [BLOCK | {"signature": "0f" * 16}]}, []),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form: str) -> None:
+    fields, expected = FORMS[form]
+    assert sent_back(**fields) == expected
+
+
+def test_unsigned_thinking_goes_to_those_who_take_it() -> None:
+    unsigned = {"type": "thinking", "thinking": "hm", "signature": ""}
+    assert sent_back(LENIENT, reasoning_content="hm") == [unsigned]
+    assert sent_back(LENIENT, reasoning="hm") == [unsigned]
+    assert sent_back(LENIENT, thinking_blocks=[unsigned]) == [unsigned]
+    assert sent_back(LENIENT, thinking_blocks=[BLOCK | {"signature": "0f" * 16}])[0]["signature"] == "0f" * 16
+    assert sent_back(LENIENT, reasoning_content=" ") == []
+
+
+def test_remembered_blocks_stand_in_for_lost_ones() -> None:
+    assert sent_back(remembered={"call_1": [BLOCK]}) == [BLOCK]
+    assert sent_back(remembered={"call_1": [BLOCK]}, thinking_blocks=[REDACTED]) == [REDACTED]
+    assert sent_back(remembered={"another": [BLOCK]}) == []
+
+
+def test_nothing_goes_back_to_those_who_refuse_it() -> None:
+    assert sent_back(Profile(thinking_replay=False), thinking_blocks=[BLOCK]) == []
+    assert sent_back(Profile(thinking=()), thinking_blocks=[BLOCK]) == []
+
+
+def test_what_is_left_out_is_told() -> None:
+    found = translation(user("hi"), call(reasoning_content="hm"), result(), model="m", profile=STRICT)
+    assert found.ignored == ("messages[].reasoning_content",)
