@@ -2,121 +2,40 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-SANDBOX = "sandbox:"
+from app.setting_values import (
+    SANDBOX,
+    Network,
+    header_text,
+    hosts,
+    keys,
+    model_list,
+    model_map,
+    networks,
+    one_of,
+    origins,
+    profile_overrides,
+    proxy_url,
+    readable_file,
+    seconds,
+    text,
+    thinking_store,
+    truth,
+    upstream_base,
+    visible,
+    whole,
+)
+
+__all__ = ["SANDBOX", "Network", "Settings", "SettingsError"]
+_USER = re.compile(r"(?<=//)[^/@]*@")
 
 
 class SettingsError(ValueError):
     """One or more environment values are unusable; the text names each key, its value and what was expected."""
-
-
-def text(raw: str) -> str:
-    return raw
-
-
-def truth(raw: str) -> bool:
-    """`true` or `false`"""
-    word = raw.lower()
-    if word not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
-        raise ValueError
-    return word in {"true", "1", "yes", "on"}
-
-
-def whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        number = int(raw)
-        if not lowest <= number <= highest:
-            raise ValueError
-        return number
-
-    parse.__doc__ = f"a whole number from {lowest} to {highest}"
-    return parse
-
-
-def seconds(raw: str) -> float:
-    """a number of seconds above 0"""
-    number = float(raw)
-    if not 0 < number < 1e6:
-        raise ValueError
-    return number
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw.lower() not in words:
-            raise ValueError
-        return raw.lower()
-
-    parse.__doc__ = "one of " + ", ".join(words)
-    return parse
-
-
-def upstream_base(raw: str) -> str:
-    """an http:// or https:// URL without query, or `sandbox:`"""
-    if raw == SANDBOX:
-        return raw
-    url = urlsplit(raw)
-    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment or url.username:
-        raise ValueError
-    if url.port == 0:
-        raise ValueError
-    return raw.rstrip("/").removesuffix("/v1")
-
-
-def proxy_url(raw: str) -> str:
-    """an http:// URL with a host and a port"""
-    url = urlsplit(raw)
-    if url.scheme != "http" or not url.hostname or not url.port:
-        raise ValueError
-    return raw
-
-
-def names(raw: str) -> tuple[str, ...]:
-    """a comma-separated list"""
-    return tuple(part.strip() for part in raw.split(",") if part.strip())
-
-
-def networks(raw: str) -> tuple[Network, ...]:
-    """a comma-separated list of IP addresses or networks such as 10.0.0.0/8"""
-    return tuple(ipaddress.ip_network(part, strict=False) for part in names(raw))
-
-
-def model_map(raw: str) -> dict[str, str]:
-    """a JSON object of strings, such as {"gpt-4o": "glm-4.6"}"""
-    value = json.loads(raw)
-    if not isinstance(value, dict) or not all(isinstance(name, str) and name for name in value.values()):
-        raise ValueError
-    return value
-
-
-def model_list(raw: str) -> tuple[str, ...]:
-    """a JSON array of strings, such as ["glm-4.5","glm-4.5v"]"""
-    value = json.loads(raw)
-    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-        raise ValueError
-    return tuple(value)
-
-
-def profile_overrides(raw: str) -> dict[str, dict[str, Any]]:
-    """a JSON object: model name pattern -> profile fields, such as {"my-model*": {"sampling": "none"}}"""
-    value = json.loads(raw)
-    if not isinstance(value, dict) or not all(isinstance(changes, dict) for changes in value.values()):
-        raise ValueError
-    return value
-
-
-def thinking_store(raw: str) -> str:
-    """`shared`, `memory`, `off` or a redis:// URL"""
-    if raw not in {"shared", "memory", "off"} and not raw.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError
-    return raw
 
 
 def setting(key: str, default: Any, parse: Callable[[str], Any], secret: bool = False) -> Any:
@@ -133,13 +52,13 @@ class Settings:
     """Everything that can be configured; a field is its environment key in lower case."""
 
     upstream_base: str = setting("UPSTREAM_BASE", "https://api.z.ai/api/anthropic", upstream_base)
-    server_api_key: str = setting("SERVER_API_KEY", "", text, secret=True)
+    server_api_key: str = setting("SERVER_API_KEY", "", visible, secret=True)
     forward_client_key: bool = setting("FORWARD_CLIENT_KEY", True, truth)
-    proxy_api_keys: tuple[str, ...] = setting("PROXY_API_KEYS", (), names, secret=True)
+    proxy_api_keys: tuple[str, ...] = setting("PROXY_API_KEYS", (), keys, secret=True)
     allow_anonymous: str = setting("ALLOW_ANONYMOUS", "private", one_of("private", "true", "false"))
     trusted_proxies: tuple[Network, ...] = setting("TRUSTED_PROXIES", (), networks)
-    allowed_hosts: tuple[str, ...] = setting("ALLOWED_HOSTS", (), names)
-    cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", (), names)
+    allowed_hosts: tuple[str, ...] = setting("ALLOWED_HOSTS", (), hosts)
+    cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", (), origins)
 
     model_map_json: dict[str, str] = field(
         default_factory=dict, metadata={"key": "MODEL_MAP_JSON", "parse": model_map, "secret": False}
@@ -149,7 +68,7 @@ class Settings:
     autovision_model: str = setting("AUTOVISION_MODEL", "glm-4.5", text)
 
     force_anthropic_beta: bool = setting("FORCE_ANTHROPIC_BETA", False, truth)
-    default_anthropic_beta: str = setting("DEFAULT_ANTHROPIC_BETA", "prompt-caching-2024-07-31", text)
+    default_anthropic_beta: str = setting("DEFAULT_ANTHROPIC_BETA", "prompt-caching-2024-07-31", header_text)
     forward_count_to_upstream: bool = setting("FORWARD_COUNT_TO_UPSTREAM", True, truth)
     count_shape_compat: bool = setting("COUNT_SHAPE_COMPAT", True, truth)
 
@@ -173,7 +92,7 @@ class Settings:
     upstream_connect_timeout: float = setting("UPSTREAM_CONNECT_TIMEOUT", 10.0, seconds)
     upstream_read_timeout: float = setting("UPSTREAM_READ_TIMEOUT", 300.0, seconds)
     upstream_first_byte_timeout: float | None = setting("UPSTREAM_FIRST_BYTE_TIMEOUT", None, seconds)
-    upstream_ca_file: str = setting("UPSTREAM_CA_FILE", "", text)
+    upstream_ca_file: str = setting("UPSTREAM_CA_FILE", "", readable_file)
     upstream_proxy: str = setting("UPSTREAM_PROXY", "", proxy_url)
     retry_overloaded: bool = setting("RETRY_OVERLOADED", False, truth)
     client_body_timeout: float = setting("CLIENT_BODY_TIMEOUT", 60.0, seconds)
@@ -192,6 +111,16 @@ class Settings:
         """Seconds until the upstream's answer must have begun."""
         return self.upstream_first_byte_timeout or self.upstream_read_timeout
 
+    def impatient(self, longest: float) -> Settings:
+        """The same, with no wait for the upstream longer than `longest` seconds and nothing sent again."""
+        return replace(
+            self,
+            upstream_connect_timeout=min(longest, self.upstream_connect_timeout),
+            upstream_read_timeout=min(longest, self.upstream_read_timeout),
+            upstream_first_byte_timeout=min(longest, self.first_byte_timeout),
+            retry_overloaded=False,
+        )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Settings from a mapping such as `os.environ`; an empty value counts as unset.
@@ -208,7 +137,7 @@ class Settings:
             try:
                 values[item.name] = parse(raw)
             except (ValueError, RecursionError):
-                shown = "(hidden)" if item.metadata["secret"] else repr(raw)
+                shown = "(hidden)" if item.metadata["secret"] else repr(_USER.sub("(hidden)@", raw))
                 complaints.append(f"{key}={shown}: expected {parse.__doc__}")
         if complaints:
             raise SettingsError("\n".join(complaints))
