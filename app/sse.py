@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -17,57 +16,86 @@ import sseclient
 
 from app.errors import UpstreamBroken
 from app.translate.surrogates import SurrogateJoiner, has_lone_surrogate
+from app.translate.upstream_error import error_in_disguise
 
 Event = dict[str, Any]
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
+MAX_JOINING = 2**31
+"""Lines times bytes of one event: sseclient copies all that came before with each line."""
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_LONGEST_BLANK_LINE = 4
 _BOM = b"\xef\xbb\xbf"
+_SEAM = re.compile(r"\n|data:")
+_DECODER = json.JSONDecoder()
 _logger = logging.getLogger("anthropic_proxy.sse")
 
 
 class EventCutter:
-    """Bytes in pieces of any size -> whole events, each with the blank line that ends it."""
+    """Bytes in pieces of any size -> whole events, each with the blank line that ends it.
+
+    What is held of an unfinished event is searched once: its cost grows with the bytes, not with the pieces.
+    """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._begun = False
 
     def feed(self, data: bytes) -> bytes:
         """All events that are whole now, as they came; b"" if none is. Raises UpstreamBroken above 32 MB."""
-        if not self._begun and data:
-            self._begun = True
-            data = data.removeprefix(_BOM)
-        if self._rest:
-            data = self._rest + data
-        end = self._last_end(data)
-        self._rest = data[end:]
-        if len(self._rest) > MAX_EVENT_BYTES:
+        if not self._begun:
+            data = self._without_bom(data)
+        rest = self._rest
+        if not rest:
+            end = _last_end(data, 0)
+            rest += data[end:]
+            whole = data[:end]
+        else:
+            searched = len(rest)
+            rest += data
+            end = _last_end(rest, max(0, searched - _LONGEST_BLANK_LINE + 1))
+            whole = bytes(rest[:end])
+            del rest[:end]
+        if len(rest) > MAX_EVENT_BYTES:
             raise UpstreamBroken("The upstream sent a single event of more than 32 MB.")
-        return data[:end]
+        return whole
 
     def rest(self) -> bytes:
         """What came behind the last whole event."""
-        rest, self._rest = self._rest, b""
+        rest = bytes(self._rest)
+        self._rest.clear()
         return rest
 
-    def _last_end(self, data: bytes) -> int:
-        end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
-        if b"\r" in data[end:] or (end == 0 and b"\r" in data):
-            for match in _BLANK_LINE.finditer(data, end):
-                end = match.end()
-        return end
+    def _without_bom(self, data: bytes) -> bytes:
+        """The first bytes, held back until they cannot be part of a byte order mark any more."""
+        start = bytes(self._rest) + data
+        self._rest.clear()
+        if len(start) < len(_BOM) and _BOM.startswith(start):
+            self._rest += start
+            return b""
+        self._begun = True
+        return start.removeprefix(_BOM)
+
+
+def _last_end(data: bytes | bytearray, start: int) -> int:
+    """Behind the last blank line that ends after `start`, or 0."""
+    found = data.rfind(b"\n\n", start)
+    end = found + 2 if found >= 0 else 0
+    if data.find(b"\r", max(start, end)) >= 0:
+        for match in _BLANK_LINE.finditer(data, max(start, end)):
+            end = match.end()
+    return end
 
 
 class EventReader:
     """Bytes of a Messages stream -> its events as dicts.
 
     Takes what section "event stream interpretation" of the HTML standard allows, and what upstreams really send:
-    no `event:` line, `[DONE]`, two frames glued together, half surrogate pairs, no blank line at the end.
+    no `event:` line, `[DONE]`, frames cut short or glued together, half surrogate pairs, no blank line at the end.
     """
 
     def __init__(self) -> None:
@@ -75,19 +103,15 @@ class EventReader:
         self._surrogates = SurrogateJoiner()
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes."""
+        """The events that `data` completes. Raises UpstreamBroken for an event too large to read."""
         whole = self._cutter.feed(data)
         return self._events(whole) if whole else []
 
     def end(self) -> list[Event]:
         """The event behind the last blank line, if the upstream forgot the one at the end and it is not cut."""
         rest = self._cutter.rest()
-        if not rest.strip():
-            return []
-        try:
-            return [event for name, data in _plain(rest) for event in self._decoded(name, data, cut=True)]
-        except UnicodeDecodeError:
-            return []
+        events = self._odd_events(rest, cut=True) if rest.strip() else []
+        return [*events, *self._surrogates.end()]
 
     def _events(self, whole: bytes) -> list[Event]:
         events: list[Event] = []
@@ -95,59 +119,95 @@ class EventReader:
             whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         for frame in whole.split(b"\n\n"):
             if frame:
-                data = _sliced(frame)
-                if data is not None:
-                    events += self._decoded(None, data)
+                event = _plain_event(frame)
+                if event is None:
+                    events += self._odd_events(frame)
                 else:
-                    for name, data in _plain(frame):
-                        events += self._decoded(name, data)
+                    events += self._surrogates.feed(event) if self._surrogates.pending else (event,)
         return events
 
-    def _decoded(self, name: str | None, data: bytes, cut: bool = False) -> list[Event]:
-        try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            return self._mended(data, cut)
-        if not isinstance(event, dict):
-            return []
-        if "type" not in event:
-            event["type"] = name or ("error" if "error" in event else "")
-        return self._surrogates.feed(event) if self._surrogates.pending else [event]
-
-    def _mended(self, data: bytes, cut: bool) -> list[Event]:
-        """Events of data that is no strict JSON: half a surrogate pair, frames glued together, or a cut one."""
-        if data.strip() == b"[DONE]":
-            return []
+    def _odd_events(self, frame: bytes, cut: bool = False) -> list[Event]:
+        """The events of a frame that is not written as every API does; `cut` says that its end may be missing."""
+        if frame.count(b"\n") * len(frame) > MAX_JOINING:
+            raise UpstreamBroken("The upstream sent a single event of too many lines.")
         events: list[Event] = []
-        for piece in [data, *data.split(b"data:")]:
-            try:
-                event = json.loads(piece)
-            except ValueError:
-                continue
-            if isinstance(event, dict):
-                events += self._surrogates.feed(event) if has_lone_surrogate(event) else [event]
-            if piece is data:
-                return events
-        if not cut:
-            _logger.warning("an upstream event was not JSON; %d of its parts could be read", len(events))
+        # The standard asks for U+FFFD in place of what is not UTF-8; sseclient would raise.
+        readable = frame.decode("utf-8", "replace").encode()
+        for event in sseclient.SSEClient(iter([readable + b"\n\n"])).events():
+            for value in _objects(event.data, cut) or _error_text(event):
+                events += self._mended(_typed(value, event.event))
         return events
 
+    def _mended(self, event: Event) -> list[Event]:
+        if self._surrogates.pending:
+            return self._surrogates.feed(event)
+        try:
+            return self._surrogates.feed(event) if has_lone_surrogate(event) else [event]
+        except RecursionError:
+            return []
 
-def _sliced(frame: bytes) -> bytes | None:
-    """The data of `event: …` and one `data: …` line, or of the latter alone; None for any other frame."""
-    if frame.startswith(b"data: "):
-        return None if b"\n" in frame else frame[6:]
-    if frame.startswith(b"event: "):
+
+def _plain_event(frame: bytes) -> Event | None:
+    """The event in `event: …` and one `data: …` line, or in the latter alone; None for any other frame."""
+    if frame.startswith(b"event: ") and not frame.startswith(b"event: error"):
         line_end = frame.find(b"\n")
-        if frame.startswith(b"data: ", line_end + 1) and frame.find(b"\n", line_end + 7) < 0:
-            return frame[line_end + 7 :]
-    return None
+        if not frame.startswith(b"data: ", line_end + 1):
+            return None
+        data = frame[line_end + 7 :]
+    elif frame.startswith(b"data: "):
+        data = frame[6:]
+    else:
+        return None
+    if b"\n" in data:
+        return None
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return event if isinstance(event, dict) and "type" in event else None
 
 
-def _plain(frame: bytes) -> Iterator[tuple[str | None, bytes]]:
-    """(event name, data) of a frame, by sseclient."""
-    for event in sseclient.SSEClient(iter([frame + b"\n\n"])).events():
-        yield (None if event.event == "message" else event.event), event.data.encode("utf-8", "surrogatepass")
+def _objects(data: str, cut: bool) -> list[Event]:
+    """The JSON objects in an event's data: one, unless frames were cut short or glued together."""
+    if data.strip() == "[DONE]":
+        return []
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        pieces = _SEAM.split(data)
+        objects = [value for piece in pieces if (value := _leading_object(piece)) is not None]
+        if not cut:
+            _logger.warning("an upstream event was not JSON; %d of its parts could be read", len(objects))
+        return objects
+    return [value] if isinstance(value, dict) else []
+
+
+def _leading_object(piece: str) -> Event | None:
+    piece = piece.lstrip()
+    try:
+        value = _DECODER.raw_decode(piece)[0] if piece.startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _error_text(event: sseclient.Event) -> list[Event]:
+    """An error that some upstreams tell in plain words."""
+    if event.event != "error" or not event.data.strip() or event.data.lstrip().startswith("{"):
+        return []
+    return [{"type": "error", "error": {"message": event.data.strip()}}]
+
+
+def _typed(event: Event, name: str) -> Event:
+    """`event` with a type: its own, else the one in the `event:` line, else `error` if it reads like one."""
+    if name == "error" and event.get("type") != "error":
+        bare = "type" in event and "error" not in event
+        return {"type": "error", "error": event} if bare else event | {"type": "error"}
+    if "type" in event:
+        return event
+    if name == "message":
+        name = "error" if error_in_disguise(event) else ""
+    return event | {"type": name}
 
 
 def encode(chunk: Event) -> bytes:

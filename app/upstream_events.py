@@ -10,28 +10,36 @@ import orjson
 
 from app.errors import UpstreamBroken
 from app.sse import EventReader
-from app.translate.error_body import error_in_disguise, read_error
 from app.translate.message_events import message_events
 from app.translate.surrogates import mended
+from app.translate.upstream_error import error_in_disguise, read_error
 from app.upstream import Answer
 
 Event = dict[str, Any]
 Message = dict[str, Any]
+_BLANK = b"\xef\xbb\xbf\r\n\t "
+"""Line ends, blanks and a byte order mark, which may stand before a body of either form."""
 
 
 def is_stream(answer: Answer, start: bytes) -> bool:
     """Whether a body that begins with `start` is an event stream; some upstreams mislabel it, so the bytes decide."""
-    start = start.lstrip(b"\xef\xbb\xbf\r\n\t ")
-    if start[:1] == b"{":
+    start = start.lstrip(_BLANK)
+    if start[:1] in (b"{", b"[", b"<"):
         return False
     return bool(start) or "event-stream" in answer.headers.get("content-type", "")
 
 
 def message_of(body: bytes, answer: Answer) -> Message:
-    """The message in a JSON body. Raises UpstreamRefusal for an error sent with status 200, UpstreamBroken for no JSON."""
+    """The message in a JSON body.
+
+    Raises UpstreamRefusal for an error sent with status 200, UpstreamBroken for what is no message.
+    """
     value = loads(body)
     if error_in_disguise(value):
         raise read_error(answer.status, body, answer.headers)
+    if isinstance(value, dict) and value.get("type") == "message" and value.get("content") is None:
+        # An empty answer, from an upstream that leaves out what is empty.
+        value["content"] = []
     if not isinstance(value, dict) or not isinstance(value.get("content"), list):
         raise UpstreamBroken("The upstream's answer is no message of the Messages API; check UPSTREAM_BASE.")
     return value
@@ -44,9 +52,9 @@ def loads(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return mended(json.loads(body))
+        return mended(json.loads(body.decode("utf-8-sig", "replace")))
     except (ValueError, RecursionError):
-        raise UpstreamBroken("The upstream's answer is not valid JSON.") from None
+        raise UpstreamBroken("The upstream's answer is not valid JSON; check UPSTREAM_BASE.") from None
 
 
 def answer_events(answer: Answer) -> Iterator[list[Event] | None]:
@@ -54,13 +62,28 @@ def answer_events(answer: Answer) -> Iterator[list[Event] | None]:
 
     Raises UpstreamError; ends when the bytes do, which need not be the end of the message.
     """
-    start = answer.read()
-    while start is None:
-        yield None
-        start = answer.read()
-    if not is_stream(answer, start):
-        yield list(message_events(message_of(start + answer.body(), answer)))
+    start = b""
+    data: bytes | None = None
+    while data != b"" and not start.strip(_BLANK):
+        data = answer.read()
+        if data is None:
+            yield None
+        else:
+            start += data
+    if is_stream(answer, start):
+        yield from _streamed(start, answer)
         return
+    pieces = [start]
+    while data != b"":
+        data = answer.read()
+        if data is None:
+            yield None
+        else:
+            pieces.append(data)
+    yield list(message_events(message_of(b"".join(pieces), answer)))
+
+
+def _streamed(start: bytes, answer: Answer) -> Iterator[list[Event] | None]:
     reader = EventReader()
     data: bytes | None = start
     while data != b"":
@@ -72,7 +95,7 @@ def answer_events(answer: Answer) -> Iterator[list[Event] | None]:
 def buffered_events(answer: Answer) -> list[Event]:
     """All events of an answer that was not asked to stream. Raises UpstreamError."""
     body = answer.body()
-    if not is_stream(answer, body[:64]):
+    if not is_stream(answer, body[:1024]):
         return list(message_events(message_of(body, answer)))
     reader = EventReader()
     return [*reader.feed(body), *reader.end()]
