@@ -16,12 +16,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
+from gevent import GreenletExit
 from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker
+from gunicorn.workers.ggevent import GeventWorker
 
 # Read, not loaded: a value of .env written to the master's environment would outlive a change of the file,
 # and the workers that SIGHUP starts would see the old one.
@@ -70,7 +73,18 @@ reuse_port = False
 # replaced or counts tokens. More only when a core is busy: the number of cores says nothing inside a
 # container.
 workers = whole("WORKERS", 2, 1, 1024)
-worker_class = "gevent"
+
+
+class GracefulWorker(GeventWorker):
+    """gunicorn's gevent worker, except that an idle connection ends quietly with it."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """By itself it logs a traceback and sends a 500 that nobody asked for, which the next request would read."""
+        if not isinstance(exc, GreenletExit):
+            super().handle_error(req, client, addr, exc)
+
+
+worker_class = GracefulWorker
 # Recycling a worker would cut every stream that outlasts graceful_timeout.
 max_requests = 0
 # The heartbeat is a file. On a disk that stalls, touching it blocks the worker (gunicorn's FAQ: "How do I

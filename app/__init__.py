@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from functools import partial
 
 from flask import Flask, Response, g, request
 
-from app.blueprints import chat_completions, count_tokens, failures, health, messages, models
+from app.access import cautions
+from app.blueprints import canonical, chat_completions, cors, count_tokens, failures, health, messages, models
+from app.blueprints.client_connection import guarded
 from app.current import EXTENSION, chosen_request_id, record, services
 from app.lessons import Lessons
 from app.metrics import metrics
 from app.request_log import RequestRecord, configure_logging
 from app.services import Services
 from app.settings import Settings
-from app.thinking_store import thinking_store
+from app.thinking_store import store_for
 from app.upstream import Upstream
 
 
@@ -26,21 +29,29 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env(os.environ)
     configure_logging(settings.log_level, settings.log_format)
+    for caution in cautions(settings):
+        logging.getLogger("anthropic_proxy").warning(caution)
     app = Flask(__name__, static_folder=None)
-    app.url_map.strict_slashes = False
+    # No redirects, which few clients follow with a POST, and no answers to OPTIONS but those of cors.py.
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.extensions[EXTENSION] = Services(
-        settings, Upstream(settings), Lessons(), thinking_store(settings.thinking_store), metrics(settings)
+        settings, Upstream(settings), Lessons(), store_for(settings.thinking_store), metrics(settings)
     )
-    for module in (chat_completions, messages, count_tokens, models, health):
-        app.register_blueprint(module.blueprint)
-    failures.register(app)
     app.before_request(_begin)
+    app.after_request(guarded)
     app.after_request(_complete)
+    for module in (chat_completions, messages, models):
+        app.register_blueprint(module.blueprint)
+    count_tokens.register(app, settings)
+    health.register(app, settings)
+    cors.register(app)
+    failures.register(app)
     return app
 
 
 def _begin() -> None:
-    route = request.url_rule.rule if request.url_rule else "(unknown)"
+    route = canonical(request.url_rule.rule) if request.url_rule else "(unknown)"
     g.record = RequestRecord(request.method, route, chosen_request_id(uuid.uuid4().hex))
     services().metrics.opened(g.record)
 

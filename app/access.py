@@ -8,30 +8,49 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from app.errors import Unauthorized
-from app.settings import Settings
+from app.settings import Network, Settings
 
-_FORWARDING_HEADERS = ("x-forwarded-for", "forwarded", "x-real-ip")
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_PROXIED = re.compile(r"x-forwarded(-.*)?|forwarded|via|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip")
+"""Headers that only a proxy writes."""
+_FORWARDED_FOR = re.compile(r'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
+_PRIVATE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+"""RFC 1918, 3927, 4193 and 4291. `ipaddress` calls more private: ranges that are nobody's, such as 203.0.113.0/24."""
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
-def upstream_credentials(headers: Mapping[str, str], address: str, settings: Settings) -> dict[str, str]:
+def upstream_credentials(
+    headers: Mapping[str, str], address: str, settings: Settings, bearer_first: bool = False
+) -> dict[str, str]:
     """The authentication headers for the upstream; empty if there is no key at all, as for a local model.
 
-    `address` is the peer's, as the socket tells it. Raises Unauthorized with what to do about it.
+    `headers` by lower-case name; `address` is the peer's, as the socket tells it. Of several keys `x-api-key` counts,
+    as on Anthropic's API, or with `bearer_first` the Bearer token, as on OpenAI's.
+    Raises Unauthorized with what to do about it.
     """
-    key = client_key(headers)
+    keys = _client_keys(headers, bearer_first)
     if settings.proxy_api_keys:
-        if key is None or not _among(key[1], settings.proxy_api_keys):
-            raise Unauthorized(
-                "This proxy asks for a key of its own; send one of its PROXY_API_KEYS as 'Authorization: Bearer …' "
-                "or 'x-api-key'."
-            )
+        check_proxy_key(headers, settings)
         return _server_credentials(settings)
-    if key is not None and settings.forward_client_key:
-        return {key[0]: headers[key[0]]}
+    if keys and settings.forward_client_key:
+        return dict(keys[:1])
     if settings.server_api_key and not _may_be_anonymous(headers, address, settings):
         raise Unauthorized(
             "This proxy does not share its own key with you. Send your upstream key as 'Authorization: Bearer …' or "
@@ -40,16 +59,44 @@ def upstream_credentials(headers: Mapping[str, str], address: str, settings: Set
     return _server_credentials(settings)
 
 
-def client_key(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    """(header name, key) of the client's key; `x-api-key` wins over Bearer, Azure's `api-key` comes last."""
-    key = headers.get("x-api-key", "").strip()
-    if key:
-        return "x-api-key", key
+def cautions(settings: Settings) -> list[str]:
+    """What an operator should know of these settings' keys before strangers do."""
+    found = []
+    if settings.server_api_key and settings.allow_anonymous == "true" and not settings.proxy_api_keys:
+        found.append(f"ALLOW_ANONYMOUS=true: whoever reaches {settings.host}:{settings.port} spends SERVER_API_KEY")
+    if settings.proxy_api_keys and not settings.server_api_key:
+        found.append("PROXY_API_KEYS without SERVER_API_KEY: requests go upstream without any key")
+    return found
+
+
+def check_proxy_key(headers: Mapping[str, str], settings: Settings) -> None:
+    """Raises Unauthorized if PROXY_API_KEYS is set and no key of the client is among them."""
+    if settings.proxy_api_keys and not _any_among(_keys(headers), settings.proxy_api_keys):
+        raise Unauthorized(
+            "This proxy asks for a key of its own; send one of its PROXY_API_KEYS as 'Authorization: Bearer …' "
+            "or 'x-api-key'."
+        )
+
+
+def _client_keys(headers: Mapping[str, str], bearer_first: bool) -> list[tuple[str, str]]:
+    """(header, value) for each key of the client as the upstream reads it, the one that counts first.
+
+    `api-key` is Azure's name; no Anthropic-compatible upstream reads it.
+    """
+    named = [("x-api-key", headers.get("x-api-key", "").strip()), ("authorization", _bearer(headers))]
+    if bearer_first:
+        named.reverse()
+    named.append(("x-api-key", headers.get("api-key", "").strip()))
+    return [(name, f"Bearer {key}" if name == "authorization" else key) for name, key in named if key]
+
+
+def _keys(headers: Mapping[str, str]) -> Iterator[str]:
+    yield from (headers.get("x-api-key", "").strip(), _bearer(headers), headers.get("api-key", "").strip())
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return "authorization", token.strip()
-    key = headers.get("api-key", "").strip()
-    return ("api-key", key) if key else None
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _server_credentials(settings: Settings) -> dict[str, str]:
@@ -58,35 +105,47 @@ def _server_credentials(settings: Settings) -> dict[str, str]:
     return {"x-api-key": key, "authorization": f"Bearer {key}"} if key else {}
 
 
-def _among(key: str, keys: tuple[str, ...]) -> bool:
-    """Compared in constant time, with each of `keys`."""
-    matches = [hmac.compare_digest(key.encode("latin-1", "replace"), known.encode()) for known in keys]
+def _any_among(given: Iterable[str], keys: tuple[str, ...]) -> bool:
+    """Every pair is compared, each in constant time."""
+    matches = [hmac.compare_digest(key.encode("utf-8", "replace"), known.encode()) for key in given for known in keys]
     return any(matches)
 
 
 def _may_be_anonymous(headers: Mapping[str, str], address: str, settings: Settings) -> bool:
     if settings.allow_anonymous != "private":
         return settings.allow_anonymous == "true"
-    client = client_address(headers, address, settings)
-    return client is not None and _is_private(client) and _is_local_name(headers.get("host", ""), settings)
+    return _is_local_name(headers.get("host", ""), settings) and all(
+        client is not None and _within(client, _PRIVATE) for client in client_addresses(headers, address, settings)
+    )
 
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+def client_addresses(headers: Mapping[str, str], address: str, settings: Settings) -> list[IPAddress | None]:
+    """Every address that the client may have; None stands for a stranger's.
 
-
-def client_address(headers: Mapping[str, str], address: str, settings: Settings) -> IPAddress | None:
-    """The client's address; None for a stranger: one that came through a reverse proxy nobody listed."""
+    One from each header in which a proxy tells it: a proxy overwrites the header it knows and hands on the others as
+    the client wrote them, so a client counts as private only if all of them say so.
+    """
     peer = _parsed(address)
-    if peer is None or not any(name in headers for name in _FORWARDING_HEADERS):
-        return peer
-    if not _trusted(peer, settings):
-        return None
-    # Each proxy appends who called it, so the last address that is no proxy of ours is the client.
-    for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
-        client = _parsed(hop.strip())
-        if client is None or not _trusted(client, settings):
-            return client
-    return None
+    if not any(map(_PROXIED.fullmatch, headers)):
+        return [peer]
+    if peer is None or not _within(peer, settings.trusted_proxies):
+        return [None]
+    chains = [
+        headers["x-forwarded-for"].split(",") if "x-forwarded-for" in headers else [],
+        _FORWARDED_FOR.findall(headers.get("forwarded", "")) or ["?"] * ("forwarded" in headers),
+        [headers["x-real-ip"]] if "x-real-ip" in headers else [],
+    ]
+    return [_client_of(chain, settings) for chain in chains if chain] or [None]
+
+
+def _client_of(chain: list[str], settings: Settings) -> IPAddress | None:
+    """Each proxy appends who called it, so the last address that is no proxy of ours is the client."""
+    client = None
+    for hop in reversed(chain):
+        client = _parsed(hop.strip().strip('"'))
+        if client is None or not _within(client, settings.trusted_proxies):
+            break
+    return client
 
 
 def _parsed(address: str) -> IPAddress | None:
@@ -102,12 +161,8 @@ def _parsed(address: str) -> IPAddress | None:
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
-def _trusted(address: IPAddress, settings: Settings) -> bool:
-    return any(address in network for network in settings.trusted_proxies)
-
-
-def _is_private(address: IPAddress) -> bool:
-    return address.is_loopback or address.is_link_local or (address.is_private and not address.is_unspecified)
+def _within(address: IPAddress, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _is_local_name(host: str, settings: Settings) -> bool:

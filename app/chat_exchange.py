@@ -9,23 +9,24 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from app.errors import ClientGone, UpstreamError
-from app.headers import chat_headers, listing, openai_headers
+from app.errors import ClientGone, UpstreamError, UpstreamRefusal
+from app.headers import chat_headers, listing, openai_headers, without_keys
 from app.json_body import dump_json
-from app.lessons import lesson
+from app.lessons import Lesson, lesson
 from app.profiles import Profile
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
 from app.sse import DONE, KEEPALIVE, encode
-from app.thinking_store import owner_of
+from app.thinking_store import names_one_call, owner_of
 from app.tokens import estimate_input_tokens, estimate_text_tokens
 from app.translate.chat_stream import ChatStream
-from app.translate.error_body import openai_error, read_error
+from app.translate.error_body import openai_error
 from app.translate.messages import recallable_ids
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, Translation, messages_request
 from app.translate.response import folded
+from app.translate.upstream_error import read_error
 from app.translate.usage import Usage, chat_usage
 from app.upstream import Answer, Pending
 from app.upstream_events import answer_events, buffered_events
@@ -63,8 +64,8 @@ class ChatExchange:
         answer = self._open(keep_alive=False)
         assert isinstance(answer, Answer)
         chunks = []
-        turn = ContinuedTurn() if can_pause(self._translation.body) else None
-        for _ in range(self._services.settings.continue_paused_turns + 1):
+        turn = self._turn()
+        while True:
             for event in buffered_events(answer):
                 for joined in turn.feed(event) if turn else (event,):
                     chunks += self._stream.feed(joined)
@@ -85,15 +86,16 @@ class ChatExchange:
             for frame in self._frames():
                 began = True
                 yield frame
-            self._finish()
         except UpstreamError as error:
             if not began:
                 raise
             self._record.failed(error)
-            yield encode(openai_error(error)[1])
+            yield without_keys(encode(openai_error(error)[1]), self._caller.credentials.values())
         except ClientGone:
             self._record.left()
         except GeneratorExit:
+            # Some clients leave at the first tool call and come back with its result.
+            self._remember()
             self._record.left()
             raise
         finally:
@@ -109,8 +111,7 @@ class ChatExchange:
         while isinstance(answer, Pending):
             yield KEEPALIVE
             answer = self._begun(answer)
-        turn = ContinuedTurn() if can_pause(self._translation.body) else None
-        left = self._services.settings.continue_paused_turns
+        turn = self._turn()
         while True:
             for events in answer_events(answer):
                 if events is None:
@@ -119,11 +120,13 @@ class ChatExchange:
                 yield from self._frame(events, turn)
                 if self._stream.ended:
                     break
-            if turn is None or not turn.paused or not left:
+            if turn is None or not turn.paused:
                 break
-            left -= 1
             answer = self._continued(turn)
-        yield b"".join(map(encode, self._stream.end())) + DONE
+        end = b"".join(map(encode, self._stream.end())) + DONE
+        # Before the client knows of the end: its next request may reach another worker at once.
+        self._finish()
+        yield end
         answer.finish()
 
     def _frame(self, events: list[Event], turn: ContinuedTurn | None) -> Iterator[bytes]:
@@ -143,24 +146,35 @@ class ChatExchange:
 
     def _open(self, keep_alive: bool) -> Answer | Pending:
         """Send the request; once more if a refusal teaches what to leave out."""
-        services, model = self._services, self._route.upstream_model
-        profile = services.profile(model)
+        profile = self._services.profile(self._route.upstream_model)
         answer = self._attempt(profile, keep_alive)
         if isinstance(answer, Answer) and answer.status >= 400:
-            refusal = read_error(answer.status, answer.body(), answer.headers)
-            learnable = refusal.status in LEARNED_FROM and services.settings.learn_from_refusals
-            learned = lesson(refusal.message, profile) if learnable else None
+            refusal, learned = self._learned(answer, profile)
             if learned is None:
                 raise refusal
-            services.lessons.remember(learned, services.upstream.host, model)
-            services.metrics.learned(learned.name)
-            answer = self._attempt(replace(profile, **learned.changes), keep_alive)
-            self.headers["x-proxy-learned"] = learned.name
+            profile = replace(profile, **learned.changes)
+            answer = self._attempt(profile, keep_alive, learned.name)
+            if isinstance(answer, Answer) and answer.status >= 400:
+                # Not a third time; what this one teaches helps the next request.
+                raise self._learned(answer, profile)[0]
         if isinstance(answer, Answer):
             self._accept(answer)
         return answer
 
-    def _attempt(self, profile: Profile, keep_alive: bool) -> Answer | Pending:
+    def _learned(self, answer: Answer, profile: Profile) -> tuple[UpstreamRefusal, Lesson | None]:
+        """What a refused request teaches, remembered for the next ones."""
+        services = self._services
+        self._record.upstream_answered(answer.status)
+        refusal = read_error(answer.status, answer.body(), answer.headers)
+        if refusal.status not in LEARNED_FROM or not services.settings.learn_from_refusals:
+            return refusal, None
+        learned = lesson(refusal.message, profile)
+        if learned is not None:
+            services.lessons.remember(learned, services.upstream.host, self._route.upstream_model)
+            services.metrics.learned(learned.name)
+        return refusal, learned
+
+    def _attempt(self, profile: Profile, keep_alive: bool, *learned: str) -> Answer | Pending:
         self._translation = messages_request(
             self._chat_request,
             self._route.requested_model,
@@ -169,22 +183,24 @@ class ChatExchange:
             self._options,
             self._recalled(),
         )
-        translation = self._translation
-        self.headers |= {"x-upstream-model": self._route.upstream_model}
-        for name, items in (("ignored", translation.ignored), ("adjusted", translation.adjusted)):
-            if items:
-                self.headers[f"x-proxy-{name}"] = listing(items)
+        translation, model = self._translation, self._route.upstream_model
+        known = self._services.lessons.names(self._services.upstream.host, model)
+        told = {
+            "x-upstream-model": [model],
+            "x-proxy-ignored": translation.ignored,
+            "x-proxy-adjusted": translation.adjusted,
+            "x-proxy-learned": list(dict.fromkeys([*known, *learned])),
+        }
+        self.headers = {name: listing(items) for name, items in told.items() if items}
         self._stream = ChatStream(translation.answer, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), self._estimate)
         return self._send(translation.body, keep_alive)
 
     def _send(self, body: Event, keep_alive: bool) -> Answer | Pending:
         settings, caller = self._services.settings, self._caller
         headers = chat_headers(caller.headers, self._translation.betas, caller.credentials, settings, caller.request_id)
-        answer = self._services.upstream.send(
-            "POST", "/v1/messages", headers, dump_json(body), caller.socket, keep_alive
-        )
-        self._answer = answer
-        return answer
+        upstream = self._services.upstream
+        self._answer = upstream.send("POST", "/v1/messages", headers, dump_json(body), caller.client, keep_alive)
+        return self._answer
 
     def _accept(self, answer: Answer) -> None:
         """Take an answer whose status is known. Raises UpstreamRefusal."""
@@ -200,6 +216,11 @@ class ChatExchange:
         self._answer = answer
         self._accept(answer)
         return answer
+
+    def _turn(self) -> ContinuedTurn | None:
+        """What joins the messages of a turn that the upstream may pause."""
+        times = self._services.settings.continue_paused_turns
+        return ContinuedTurn(times) if times and can_pause(self._translation.body) else None
 
     def _continued(self, turn: ContinuedTurn) -> Answer:
         self.close()
@@ -221,6 +242,10 @@ class ChatExchange:
 
     def _finish(self) -> None:
         self._record.used(self._stream.usage)
-        thinking = {id: blocks for id, blocks in self._stream.thinking_by_call.items() if blocks}
+        self._remember()
+
+    def _remember(self) -> None:
+        blocks_by_call = self._stream.thinking_by_call.items()
+        thinking = {id: blocks for id, blocks in blocks_by_call if blocks and names_one_call(id)}
         if thinking:
             self._services.thinking.remember(self._owner, thinking)

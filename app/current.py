@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from flask import current_app, g, request
 
-from app.access import upstream_credentials
+from app.access import check_proxy_key, upstream_credentials
 from app.headers import request_id
 from app.request_log import RequestRecord
 from app.services import Caller, Services
 from app.settings import Settings
+from app.waiting import Client
 
 EXTENSION = "anthropic-proxy"
 
@@ -28,11 +29,25 @@ def record() -> RequestRecord:
     return cast(RequestRecord, g.record)
 
 
-def caller() -> Caller:
-    """Who sent this request. Raises Unauthorized if it may use neither its own key nor the server's."""
+def caller(bearer_first: bool = False) -> Caller:
+    """Who sent this request; `bearer_first` as in OpenAI's API.
+
+    Raises Unauthorized if it may use neither its own key nor the server's.
+    """
     headers = client_headers()
-    credentials = upstream_credentials(headers, request.remote_addr or "", settings())
-    return Caller(headers, credentials, client_socket(), record().request_id)
+    credentials = upstream_credentials(headers, request.remote_addr or "", settings(), bearer_first)
+    g.credentials = credentials
+    return Caller(headers, credentials, client(), record().request_id)
+
+
+def sent_keys() -> list[str]:
+    """The values of the authentication headers that go upstream for this request."""
+    return list(g.get("credentials", {}).values())
+
+
+def require_proxy_key() -> None:
+    """Raises Unauthorized if PROXY_API_KEYS is set and the client sends none of them."""
+    check_proxy_key(client_headers(), settings())
 
 
 def client_headers() -> dict[str, str]:
@@ -40,9 +55,11 @@ def client_headers() -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def client_socket() -> Any:
-    """The client's socket, as gunicorn or werkzeug's development server gives it; None under a test client."""
-    return request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket")
+def client() -> Client:
+    """The client's side of this request; gunicorn and werkzeug's development server give its socket, tests do not."""
+    if "client" not in g:
+        g.client = Client(request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket"))
+    return cast(Client, g.client)
 
 
 def chosen_request_id(made: str) -> str:

@@ -11,12 +11,17 @@ from app.settings import Settings
 ANTHROPIC_VERSION = "2023-06-01"
 """The version every upstream knows; the newer 2026-10-21 refuses temperature, top_p and top_k."""
 
-_PASSED_UP = re.compile(r"(anthropic-(?!version|beta).*|x-stainless-.*|idempotency-key|user-agent|x-app|x-claude-.*)")
+_PASSED_UP = re.compile(r"(anthropic-(?!version$|beta$).*|x-stainless-.*|idempotency-key|user-agent|x-app|x-claude-.*)")
 _PASSED_BACK = re.compile(
     r"(request-id|retry-after|retry-after-ms|x-should-retry|anthropic-.*|x-ratelimit-.*|openai-.*)"
 )
+_REQUEST_IDS = ("request-id", "x-request-id", "x-log-id", "trace-id")
+"""Anthropic's; most others'; z.ai's; MiniMax's."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens)-(limit|remaining|reset)")
+_LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens)-(limit|remaining|reset)")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SHORTEST_KEY = 8
+"""Characters; shorter keys are placeholders such as `dummy`, and words of ordinary sentences."""
 _HEADER_LIMIT = 4000
 """Characters of a header that lists what was ignored; common servers refuse lines of 8 KB."""
 
@@ -27,7 +32,7 @@ def messages_headers(
     """For a passed-through request: what the client said to Anthropic, and nothing else."""
     headers = {name.lower(): value for name, value in client.items() if _PASSED_UP.fullmatch(name.lower())}
     headers["anthropic-version"] = client.get("anthropic-version") or ANTHROPIC_VERSION
-    return headers | _common(client, (), credentials, settings, request_id)
+    return _one_line(headers | _common(client, (), credentials, settings, request_id))
 
 
 def chat_headers(
@@ -39,7 +44,7 @@ def chat_headers(
 ) -> dict[str, str]:
     """For a translated request."""
     headers = {"anthropic-version": ANTHROPIC_VERSION, "user-agent": "anthropic-proxy"}
-    return headers | _common(client, betas, credentials, settings, request_id)
+    return _one_line(headers | _common(client, betas, credentials, settings, request_id))
 
 
 def _common(
@@ -57,6 +62,11 @@ def _common(
     return headers | credentials
 
 
+def _one_line(headers: dict[str, str]) -> dict[str, str]:
+    """Without control characters, whatever the server in front let through: none can start a header of its own."""
+    return {name: _UNPRINTABLE.sub("", value) for name, value in headers.items()}
+
+
 def request_id(client: Mapping[str, str], made: str) -> str:
     """The client's `x-request-id` if it is harmless, else `made`."""
     given = client.get("x-request-id", "")
@@ -65,7 +75,9 @@ def request_id(client: Mapping[str, str], made: str) -> str:
 
 def passed_back(upstream: Mapping[str, str]) -> dict[str, str]:
     """The upstream's headers that a client of the Messages API may read."""
-    return {name: value for name, value in upstream.items() if _PASSED_BACK.fullmatch(name.lower())}
+    headers = {name.lower(): value for name, value in upstream.items() if _PASSED_BACK.fullmatch(name.lower())}
+    given = next((upstream[name] for name in _REQUEST_IDS if upstream.get(name)), None)
+    return headers | ({"x-upstream-request-id": given} if given else {})
 
 
 def openai_headers(upstream: Mapping[str, str], now: datetime) -> dict[str, str]:
@@ -75,9 +87,12 @@ def openai_headers(upstream: Mapping[str, str], now: datetime) -> dict[str, str]
         match = _LIMIT.fullmatch(name.lower())
         if match:
             kind, what = match.groups()
-            headers[f"x-ratelimit-{what}-{kind}"] = _until(value, now) if what == "reset" else value
-    if "request-id" in headers:
-        headers["x-upstream-request-id"] = headers.pop("request-id")
+            value = _until(value, now) if what == "reset" else value
+            if kind == "input-tokens":
+                headers.setdefault(f"x-ratelimit-{what}-tokens", value)
+            else:
+                headers[f"x-ratelimit-{what}-{kind}"] = value
+    headers.pop("request-id", None)
     return headers
 
 
@@ -94,4 +109,13 @@ def listing(items: Iterable[str]) -> str:
     """Names for one header line, in ASCII without control characters, cut where it grows too long."""
     line = ", ".join(items).encode("ascii", "backslashreplace").decode()
     line = re.sub(r"[\x00-\x1f\x7f]", " ", line)
-    return line if len(line) <= _HEADER_LIMIT else line[: _HEADER_LIMIT - 1] + "…".encode("ascii", "replace").decode()
+    return line if len(line) <= _HEADER_LIMIT else line[: _HEADER_LIMIT - 3] + "..."
+
+
+def without_keys(text: bytes, credentials: Iterable[str]) -> bytes:
+    """`text` of an upstream without the keys it was sent (`Bearer …` or bare), which some upstreams quote back."""
+    for value in credentials:
+        key = value.removeprefix("Bearer ").encode("utf-8", "replace")
+        if len(key) >= _SHORTEST_KEY:
+            text = text.replace(key, b"[redacted]")
+    return text

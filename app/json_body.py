@@ -85,8 +85,11 @@ def read_json(body: bytes) -> Any:
         )
     except RecursionError:
         raise InvalidRequest("The request body is nested too deeply.") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise InvalidRequest(f"The request body is not valid JSON: {error}") from None
+    except ValueError:
+        # Python's limit of 4,300 digits; its own message names a function of Python's.
+        raise InvalidRequest("The request body is not valid JSON: a number has too many digits.") from None
     if reading.refused or b"\\ud" in body or b"\\uD" in body:
         _refuse_first(value)
     return value

@@ -7,28 +7,32 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.errors import ClientGone, UpstreamBroken, UpstreamError
-from app.headers import messages_headers, passed_back
+from app.headers import listing, messages_headers, passed_back, without_keys
 from app.json_body import dump_json
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
 from app.sse import PING, EventCutter, EventReader, encode_event
 from app.tokens import estimate_input_tokens
-from app.translate.error_body import anthropic_error, read_error, stream_error
+from app.translate.error_body import anthropic_error
 from app.translate.message_events import folded_message, streamed_events
 from app.translate.model_name import with_model
+from app.translate.upstream_error import read_error, stream_error
 from app.translate.usage import input_tokens
 from app.upstream import Answer, Pending
 from app.upstream_events import is_stream, message_of
 
 Event = dict[str, Any]
-_TOLD = re.compile(rb'"type"\s*:\s*"(message_start|message_delta|message_stop|error)"')
-"""Events that are read; inside a string the quotes would be escaped, so text cannot pretend to be one."""
+_TOLD = re.compile(rb'(?:"type"\s*:\s*"|^event: ?)(?:message_start|message_delta|message_stop|error)\b', re.MULTILINE)
+"""Where an event may stand that is read; text that looks like one is only parsed in vain."""
+_TOLD_NAMES = (b"message_", b"error")
+"""Without any of these it stands nowhere, which is told faster."""
+_DATA = b"data"
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 
 
 class MessagesExchange:
-    """Serves one request of the Messages API. `message()` or `frames()`, once; then `headers` tell what came with it."""
+    """Serves one Messages request. `message()` or `frames()`, once; then `headers` tell what came with it."""
 
     def __init__(
         self,
@@ -49,7 +53,7 @@ class MessagesExchange:
         self._answer: Answer | Pending | None = None
         self._ended = False
         self._stop_reason: Any = None
-        self.headers: dict[str, str] = {"x-upstream-model": route.upstream_model}
+        self.headers: dict[str, str] = {"x-upstream-model": listing([route.upstream_model])}
 
     def message(self) -> bytes:
         """The upstream's body as it came. Raises UpstreamError, ClientGone."""
@@ -80,7 +84,7 @@ class MessagesExchange:
             if not began:
                 raise
             self._record.failed(error)
-            yield encode_event(anthropic_error(error, self._caller.request_id)[1])
+            yield self._without_keys(encode_event(anthropic_error(error, self._caller.request_id)[1]))
         except ClientGone:
             self._record.left()
         except GeneratorExit:
@@ -97,7 +101,7 @@ class MessagesExchange:
     def _send(self, keep_alive: bool) -> Answer | Pending:
         caller, services = self._caller, self._services
         headers = messages_headers(caller.headers, caller.credentials, services.settings, caller.request_id)
-        self._answer = services.upstream.send("POST", "/v1/messages", headers, self._body, caller.socket, keep_alive)
+        self._answer = services.upstream.send("POST", "/v1/messages", headers, self._body, caller.client, keep_alive)
         return self._answer
 
     def _accept(self, answer: Answer) -> None:
@@ -112,27 +116,34 @@ class MessagesExchange:
             yield PING
             answer = self._answer = answer.answer() or answer
         self._accept(answer)
-        cutter = EventCutter()
-        at_start = True
-        while (data := answer.read()) != b"":
+        while (data := answer.read()) is None:
+            yield PING
+        if is_stream(answer, data):
+            yield from self._passed(data, answer)
+        else:
+            yield self._streamed(data + answer.body(), answer)
+
+    def _passed(self, data: bytes | None, answer: Answer) -> Iterator[bytes]:
+        """Whole events of each read, `data` being the first."""
+        cutter, held, at_start = EventCutter(), b"", True
+        while data != b"":
             if data is None:
                 yield PING
-                continue
-            if at_start and not is_stream(answer, data):
-                yield self._streamed(data + answer.body(), answer)
-                return
-            whole = cutter.feed(data)
-            if whole:
-                yield self._told(whole, at_start)
-                at_start = False
+            else:
+                held += cutter.feed(data)
+                # Comments wait for the first event: if that is an error, it still gets a status of its own.
+                if held and (not at_start or _DATA in held):
+                    yield self._told(held, at_start)
+                    held, at_start = b"", False
             if self._ended:
                 answer.finish()
                 return
-        yield from self._rest(cutter.rest(), at_start)
+            data = answer.read()
+        yield from self._rest(held + cutter.rest(), at_start)
 
     def _told(self, whole: bytes, at_start: bool) -> bytes:
-        """Whole events, read where they tell of the start, the end, usage or an error; nothing behind the end is kept."""
-        if not _TOLD.search(whole):
+        """Whole events, read where they tell of the start, the end, usage or an error; none follows the end."""
+        if not any(name in whole for name in _TOLD_NAMES):
             return whole
         kept: list[bytes] = []
         position = 0
@@ -140,7 +151,8 @@ class MessagesExchange:
             frame = whole[position:frame_end]
             position = frame_end
             match = _TOLD.search(frame)
-            kept.append(self._read(frame, at_start and not kept) if match else frame)
+            kept.append(self._read(frame, at_start) if match else frame)
+            at_start = at_start and _DATA not in frame
             if self._ended:
                 break
         return b"".join(kept)
@@ -148,18 +160,28 @@ class MessagesExchange:
     def _read(self, frame: bytes, first: bool) -> bytes:
         for event in EventReader().feed(frame):
             kind = event.get("type")
-            if kind == "error" and first:
-                raise stream_error(event)
-            if kind == "message_start" and isinstance(event.get("message"), dict):
+            if kind == "error":
+                frame = self._failed(frame, event, first)
+            elif kind == "message_start" and isinstance(event.get("message"), dict):
                 self._record.used(event["message"].get("usage") or {})
                 return self._seeded(frame, event)
-            if kind == "message_delta":
+            elif kind == "message_delta":
                 self._record.used(event.get("usage") or {})
                 delta = event.get("delta")
                 self._stop_reason = delta.get("stop_reason") if isinstance(delta, dict) else None
-            if kind in {"message_stop", "error"}:
-                self._ended = True
+            self._ended = self._ended or kind in {"message_stop", "error"}
         return frame
+
+    def _failed(self, frame: bytes, event: Event, first: bool) -> bytes:
+        """An error event for the client. Raises UpstreamRefusal if nothing came before it."""
+        error = stream_error(event)
+        if first:
+            raise error
+        self._record.failed(error)
+        return self._without_keys(frame)
+
+    def _without_keys(self, frame: bytes) -> bytes:
+        return without_keys(frame, self._caller.credentials.values())
 
     def _seeded(self, frame: bytes, event: Event) -> bytes:
         """A message_start whose usage says zero, with the local estimate: clients show it as the context in use."""

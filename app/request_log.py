@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import ProxyError, UpstreamError
+from app.routing import Route
 from app.translate.usage import input_tokens, tokens
 
 _logger = logging.getLogger("anthropic_proxy.requests")
-_SAFE = re.compile(r"[^\x21-\x7e]|[\"\\]")
+_UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST = 200
+"""Characters of a value in a line."""
 
 
 @dataclass
@@ -49,6 +54,10 @@ class RequestRecord:
 
     def elapsed_ms(self) -> float:
         return round((time.monotonic() - self.started) * 1000, 1)
+
+    def routed(self, route: Route) -> None:
+        """Note which model was asked for and which one serves."""
+        self.requested_model, self.upstream_model = route.requested_model, route.upstream_model
 
     def used(self, usage: dict[str, Any]) -> None:
         """Take over an Anthropic usage object."""
@@ -95,38 +104,68 @@ class RequestRecord:
 class LineFormatter(logging.Formatter):
     """Time, level, message, then the record's fields; no value can fake a line or a field of its own."""
 
+    converter = time.gmtime  # type: ignore[assignment]
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        fields = getattr(record, "record_fields", None)
-        if fields is None:
-            return line
-        return " ".join([line, *(f"{name}={_safe(value)}" for name, value in fields.items())])
+        fields = getattr(record, "record_fields", {})
+        line = " ".join([super().format(record), *(f"{name}={_safe(value)}" for name, value in fields.items())])
+        # A traceback has many lines; indented, none of them can pose as a line of its own.
+        return "\n    ".join(_CONTROL.sub(_escaped, part) for part in line.split("\n"))
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(LineFormatter):
     """One JSON object a line, in ASCII."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {"time": self.formatTime(record), "level": record.levelname.lower()}
-        line |= {"logger": record.name, "message": record.getMessage()}
-        line |= getattr(record, "record_fields", {})
+        line |= {"logger": record.name, "pid": record.process, "message": record.getMessage()}
+        line |= {name: _short(value) for name, value in getattr(record, "record_fields", {}).items()}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
+class StandardStream(logging.StreamHandler[Any]):
+    """Writes to what `sys.stdout` or `sys.stderr` is at that moment."""
+
+    def __init__(self, name: str) -> None:
+        logging.Handler.__init__(self)
+        self._stream_name = name
+
+    @property
+    def stream(self) -> Any:
+        return getattr(sys, self._stream_name)
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        """Set by the base class only to another stream, which nobody asks of this one."""
+
+
+def _short(value: Any) -> Any:
+    return value[:_LONGEST] if isinstance(value, str) else value
+
+
 def _safe(value: Any) -> str:
-    text = str(value)[:200]
-    return _SAFE.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    return _UNSAFE.sub(_escaped, str(value)[:_LONGEST])
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def configure_logging(level: str, format: str) -> None:
-    """Send the proxy's own loggers to stderr, once; `level` and `format` as in LOG_LEVEL and LOG_FORMAT."""
+    """Send request lines and notes to stdout, warnings and errors to stderr; `level` and `format` as in LOG_LEVEL and
+    LOG_FORMAT. Calling it again replaces what an earlier call set up."""
+    formatter = JsonFormatter() if format == "json" else LineFormatter("%(asctime)s %(levelname)s %(message)s")
+    notes, warnings = StandardStream("stdout"), StandardStream("stderr")
+    notes.addFilter(lambda record: record.levelno < logging.WARNING)
+    warnings.setLevel(logging.WARNING)
     logger = logging.getLogger("anthropic_proxy")
+    for handler in (notes, warnings):
+        handler.setFormatter(formatter)
+    logger.handlers = [notes, warnings]
     logger.setLevel(level.upper())
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        line = "%(asctime)s %(levelname)s %(message)s"
-        handler.setFormatter(JsonFormatter() if format == "json" else LineFormatter(line))
-        logger.addHandler(handler)
-        logger.propagate = False
+    logger.propagate = False

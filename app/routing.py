@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InvalidRequest
 from app.settings import Settings
 
-_IMAGE_TYPES = {"image", "image_url", "input_image"}
+_IMAGE_TYPES = ("image", "image_url", "input_image")
 
 
 @dataclass(frozen=True)
@@ -23,43 +23,39 @@ class Route:
 def resolve(request: Mapping[str, Any], settings: Settings) -> Route:
     """The route of a chat, messages or count request.
 
-    Without `model`: AUTOVISION_MODEL if there is an image anywhere, else AUTOTEXT_MODEL. After MODEL_MAP_JSON, a request
-    for AUTOTEXT_MODEL that carries an image goes to AUTOVISION_MODEL; no other choice is overridden.
-    Raises InvalidRequest if `model` is no string.
+    Without `model`: AUTOVISION_MODEL if there is an image anywhere, else AUTOTEXT_MODEL. After MODEL_MAP_JSON, what is
+    for AUTOTEXT_MODEL and carries an image goes to AUTOVISION_MODEL; no other choice is overridden. The same for both
+    APIs. Raises InvalidRequest if `model` is no string.
     """
     requested = request.get("model")
     if requested is not None and not isinstance(requested, str):
         raise InvalidRequest("Expected the name of a model, a string.", param="model", code="invalid_type")
-    model = requested or settings.autotext_model
-    model = settings.model_map_json.get(model, model)
-    if (not requested or model == settings.autotext_model) and has_image(request):
-        model = settings.autovision_model
-        model = settings.model_map_json.get(model, model) if not requested else model
-    return Route(requested or model, model)
+    model = requested or (settings.autovision_model if has_image(request) else settings.autotext_model)
+    upstream_model = settings.model_map_json.get(model, model)
+    if upstream_model == settings.autotext_model and has_image(request):
+        upstream_model = settings.autovision_model
+    return Route(requested or upstream_model, upstream_model)
 
 
 def has_image(request: Mapping[str, Any]) -> bool:
-    """Whether any message holds an image, in either API's form, inside tool results too."""
-    return any(part.get("type") in _IMAGE_TYPES or _is_image_file(part) for part in _parts(request))
+    """Whether any message holds an image, in either API's form, inside tool results and documents too; unvalidated."""
+    stack = [request.get("messages")]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack += item
+        elif isinstance(item, dict):
+            if item.get("type") in _IMAGE_TYPES or _is_image_file(item):
+                return True
+            source = item.get("source")
+            stack += [item.get("content"), source.get("content") if isinstance(source, dict) else None]
+    return False
 
 
 def _is_image_file(part: Mapping[str, Any]) -> bool:
     file = part.get("file")
     data = file.get("file_data") if isinstance(file, dict) else None
     return isinstance(data, str) and data.startswith("data:image/")
-
-
-def _parts(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every content part of every message, depth first; unvalidated."""
-    messages = request.get("messages")
-    stack = list(messages) if isinstance(messages, list) else []
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            yield item
-            content = item.get("content")
-            if isinstance(content, list):
-                stack += content
 
 
 def listed_models(settings: Settings) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.lessons import Lessons
 from app.metrics import Metrics
@@ -12,6 +11,7 @@ from app.profiles import Profile, overridden, profile_for
 from app.settings import Settings
 from app.thinking_store import ThinkingStore
 from app.upstream import Upstream
+from app.waiting import Client
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request: headers by lower-case name, the keys that go upstream for it, and its socket."""
+    """Who sent a request: headers by lower-case name, the keys that go upstream for it, and its connection."""
 
     headers: Mapping[str, str]
     credentials: dict[str, str]
-    socket: Any
+    client: Client
     request_id: str

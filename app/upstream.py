@@ -1,4 +1,4 @@
-"""The only home of requests and urllib3: one request to the upstream, its answer, and every way it can fail."""
+"""One request to the upstream, its answer, and every way it can fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
@@ -16,11 +15,14 @@ import requests.adapters
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from app.connection import Address, Exchange, HeadPending, Pool
-from app.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from app.dialing import Address, Dialer
+from app.errors import ClientGone, ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from app.exchange import Exchange, HeadPending
+from app.pool import Pool
 from app.sandbox.adapter import SandboxAdapter
 from app.settings import SANDBOX, Settings
-from app.waiting import Patience
+from app.socket_adapter import ExchangeBody, SocketAdapter, response_of
+from app.waiting import Client, Patience, breathe
 
 READ_BYTES = 65536
 RETRIED_STATUSES = frozenset({429, 503, 529})
@@ -44,13 +46,16 @@ class Answer:
 
         Raises UpstreamTimeout, UpstreamBroken (cut, too large, undecodable) and ClientGone.
         """
-        with _named_failures():
-            data: bytes | None = self._raw.read1(READ_BYTES, decode_content=True)
-        if data:
-            self._left -= len(data)
+        breathe()
+        try:
+            with _named_failures():
+                data: bytes | None = self._raw.read1(READ_BYTES, decode_content=True)
+            self._left -= len(data or b"")
             if self._left < 0:
-                self.close()
                 raise UpstreamBroken("The upstream's answer is larger than MAX_ANSWER_BYTES allows.")
+        except ProxyError:
+            self.close()
+            raise
         return data
 
     def body(self) -> bytes:
@@ -110,7 +115,7 @@ class Upstream:
         else:
             ca_file = settings.upstream_ca_file or certifi.where()
             address = Address(url.scheme, url.hostname or "", port, ca_file, settings.upstream_proxy)
-            self._adapter = SocketAdapter(Pool(address, settings.upstream_connect_timeout), settings, url.path)
+            self._adapter = SocketAdapter(Pool(Dialer(address, settings.upstream_connect_timeout)), settings)
 
     def send(
         self,
@@ -118,12 +123,12 @@ class Upstream:
         path: str,
         headers: Mapping[str, str],
         body: bytes | None = None,
-        client: Any = None,
+        client: Client | None = None,
         keep_alive: bool = False,
     ) -> Answer | Pending:
         """One request to `path` below the base; Pending only with `keep_alive`, when the answer is long in coming.
 
-        `client` is the client's socket: when it closes, so does the connection to the upstream.
+        When `client` leaves, the connection to the upstream is closed.
         Raises UpstreamUnreachable, UpstreamTimeout, UpstreamBroken, ClientGone.
         """
         request = requests.PreparedRequest()
@@ -141,6 +146,8 @@ class Upstream:
                 return answer
             answer.close()
             time.sleep(pause)
+            if client is not None and client.has_left():
+                raise ClientGone("The client left.")
         return answer
 
     def _sent_once(self, request: requests.PreparedRequest, patience: Patience) -> Answer | Pending:
@@ -151,7 +158,7 @@ class Upstream:
                 response = self._adapter.send(request, stream=True, timeout=timeout, verify=True)
         except HeadPending as pending:
             exchange = pending.exchange
-            return Pending(exchange, lambda: self._answer(_built(self._adapter, request, exchange)))
+            return Pending(exchange, lambda: self._answer(response_of(request, ExchangeBody(exchange))))
         return self._answer(response)
 
     def _answer(self, response: requests.Response) -> Answer:
@@ -172,108 +179,6 @@ class Upstream:
         except ValueError:
             return None
         return seconds + random.uniform(0, 0.25) if 0 <= seconds <= MAX_RETRY_AFTER else None
-
-
-class SocketAdapter(requests.adapters.HTTPAdapter):
-    """`requests` above, connections of our own below: `HTTPAdapter.send` asks this class for a pool, sends through
-    `urlopen`, and builds its response of what comes back."""
-
-    def __init__(self, pool: Pool, settings: Settings, base_path: str) -> None:
-        super().__init__(max_retries=0)
-        self._pool = pool
-        self._settings = settings
-        self._through_proxy = bool(settings.upstream_proxy) and settings.upstream_base.startswith("http:")
-        url = urlsplit(settings.upstream_base)
-        self._host = url.netloc
-        self._prefix_length = len(f"{url.scheme}://{url.netloc}")
-
-    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        return _BoundPool(self, request)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """The pool's own context verifies; there is no way to switch that off."""
-
-    def request_url(self, request: Any, proxies: Any) -> str:
-        url: str = request.url
-        return url if self._through_proxy else url[self._prefix_length :]
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        if not isinstance(resp, ExchangeBody):
-            return super().build_response(req, resp)
-        return _built(self, req, resp.exchange)
-
-    def exchange(self, request: requests.PreparedRequest, url: str) -> Exchange:
-        """Send `request` and wait for the head of its answer. Raises HeadPending and the UpstreamErrors."""
-        lines = [f"{request.method} {url} HTTP/1.1\r\nHost: {self._host}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in request.headers.items()]
-        body = request.body if isinstance(request.body, bytes) else b""
-        if body or request.method == "POST":
-            lines.append(f"Content-Length: {len(body)}\r\n")
-        lines.append("\r\n")
-        head = "".join(lines).encode("latin-1")
-        exchange = self._pool.send(
-            head + body if body else head,
-            request.patience,  # type: ignore[attr-defined]
-            self._settings.first_byte_timeout,
-            self._settings.upstream_read_timeout,
-        )
-        exchange.head()
-        return exchange
-
-
-class _BoundPool:
-    """What `HTTPAdapter.send` takes for a urllib3 pool, for one request."""
-
-    def __init__(self, adapter: SocketAdapter, request: requests.PreparedRequest) -> None:
-        self._adapter = adapter
-        self._request = request
-
-    def urlopen(self, url: str, **_: Any) -> ExchangeBody:
-        return ExchangeBody(self._adapter.exchange(self._request, url))
-
-
-class ExchangeBody:
-    """The part of a urllib3 response that this project reads: `read1` and `close`."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        encoding = next((value for name, value in exchange.headers if name == "content-encoding"), "identity")
-        self._inflate = None if encoding.strip().lower() in {"identity", ""} else _inflater(encoding)
-
-    def read1(self, amount: int, decode_content: bool = True) -> bytes | None:
-        """The next bytes, decoded; at most `amount` of them come out of a compressed body at once."""
-        if self._inflate is None:
-            return self.exchange.read()
-        while True:
-            compressed = self._inflate.unconsumed_tail or self.exchange.read()
-            if not compressed:
-                return compressed
-            data: bytes = self._inflate.decompress(compressed, amount)
-            if data:
-                return data
-
-    def close(self) -> None:
-        self.exchange.close()
-
-
-def _inflater(encoding: str) -> Any:
-    """gzip and deflate come although `identity` was asked for; anything else cannot be read."""
-    if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
-        raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)
-
-
-def _built(
-    adapter: requests.adapters.BaseAdapter, request: requests.PreparedRequest, exchange: Exchange
-) -> requests.Response:
-    """A response of an exchange, without the cookies, encodings and history that nobody here asks for."""
-    response = requests.Response()
-    response.status_code = exchange.status
-    response.headers = CaseInsensitiveDict(exchange.headers)
-    response.raw = ExchangeBody(exchange)
-    response.url = str(request.url)
-    response.request = request
-    return response
 
 
 @contextlib.contextmanager

@@ -18,33 +18,62 @@ from gevent.hub import Waiter
 from app.errors import ClientGone, UpstreamTimeout
 
 SWEEP_SECONDS = 0.5
+BREATH_SECONDS = 0.02
 READ, WRITE = 1, 2
 READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
 _POLLRDHUP = getattr(select, "POLLRDHUP", select.POLLHUP)
 """The client closed its side; unlike a readable socket it does not mean a pipelined request."""
 
 
+def under_gevent() -> bool:
+    """Whether a wait that blocks the thread would block other requests."""
+    return bool(gevent.monkey.is_module_patched("socket"))
+
+
+class Client:
+    """The client's side of one request: its socket, or None, and when it was last written to."""
+
+    __slots__ = ("socket", "written_at")
+
+    def __init__(self, socket: socket.socket | None = None) -> None:
+        self.socket = socket
+        self.written_at = time.monotonic()
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 once it is closed, or if there is none."""
+        return self.socket.fileno() if self.socket is not None else -1
+
+    def wrote(self) -> None:
+        """Something goes to the client now, so it need not be kept alive for a while."""
+        self.written_at = time.monotonic()
+
+    def has_left(self) -> bool:
+        """Whether the client has closed its side."""
+        return self.fileno() >= 0 and _ready_now(self.fileno(), _POLLRDHUP)
+
+
 class Patience:
     """What one exchange waits for, and how long.
 
-    `client` is the client's socket or None; `deadline` a `time.monotonic()` instant; after `interval` seconds of
-    silence a wait returns IDLE, so that a stream can be kept alive (None: it never does).
+    `deadline` is a `time.monotonic()` instant. Once `client` was not written to for `interval` seconds a wait
+    returns IDLE, so that a stream can be kept alive (None: it never does).
     """
 
-    __slots__ = ("client", "deadline", "idle_at", "interval", "waiter")
+    __slots__ = ("client", "deadline", "interval", "waiter")
 
-    def __init__(self, client: socket.socket | None, interval: float | None) -> None:
-        self.client = client
+    def __init__(self, client: Client | None = None, interval: float | None = None) -> None:
+        self.client = client or Client()
         self.interval = interval
         self.deadline = 0.0
-        self.idle_at = 0.0
         self.waiter: Any = None
+
+    @property
+    def idle_at(self) -> float:
+        return self.client.written_at + self.interval if self.interval else float("inf")
 
     def begin(self, seconds: float) -> None:
         """Start the clock: `seconds` until the deadline."""
-        now = time.monotonic()
-        self.deadline = now + seconds
-        self.idle_at = now + self.interval if self.interval else float("inf")
+        self.deadline = time.monotonic() + seconds
 
 
 class Waits(Protocol):
@@ -61,15 +90,17 @@ class Waits(Protocol):
 
 def waits_on(sock: socket.socket) -> Waits:
     """The way of waiting that suits this process."""
-    if gevent.monkey.is_module_patched("socket"):
-        return _HubWaits(sock.fileno())
-    return _PollWaits(sock.fileno())
+    return _HubWaits(sock.fileno()) if under_gevent() else _PollWaits(sock.fileno())
 
 
 def readable_now(sock: socket.socket) -> bool:
     """Whether an idle socket has something to read, which on a pooled connection means it is of no use."""
+    return _ready_now(sock.fileno(), select.POLLIN)
+
+
+def _ready_now(fd: int, events: int) -> bool:
     poller = _new_poll()
-    poller.register(sock.fileno(), select.POLLIN)
+    poller.register(fd, events)
     return bool(poller.poll(0))
 
 
@@ -82,7 +113,7 @@ def _verdict(outcome: str, patience: Patience) -> bool:
     if outcome == READY:
         return True
     if outcome == IDLE:
-        patience.idle_at = time.monotonic() + (patience.interval or 0)
+        patience.client.wrote()
         return False
     if outcome == GONE:
         raise ClientGone("The client left.")
@@ -98,7 +129,7 @@ class _PollWaits:
     def wait(self, direction: int, patience: Patience) -> bool:
         poller = select.poll()
         poller.register(self._fd, select.POLLIN if direction == READ else select.POLLOUT)
-        client = patience.client.fileno() if patience.client else -1
+        client = patience.client.fileno()
         if client >= 0:
             poller.register(client, _POLLRDHUP)
         until = min(patience.deadline, patience.idle_at)
@@ -133,6 +164,9 @@ class _HubWaits:
             watcher.stop()
             _sweep.remove(patience)
             patience.waiter = None
+            _breath.taken()
+        if outcome == TIMED_OUT and _ready_now(self._fd, select.POLLIN if direction == READ else select.POLLOUT):
+            return True  # this worker was busy, not the upstream silent
         return True if outcome == READY else _verdict(outcome, patience)
 
     def close(self) -> None:
@@ -160,17 +194,17 @@ class _Sweep:
     def _run(self) -> None:
         """Runs in the hub, so a switch resumes the waiting greenlet at once."""
         if not self._waiting:
-            self._timer.stop()
+            self._timer.close()
             self._timer = None
             return
         now = time.monotonic()
         clients: dict[int, Patience] = {}
         for patience in list(self._waiting):
             if now >= patience.deadline:
-                patience.waiter.switch(TIMED_OUT)
+                self._wake(patience, TIMED_OUT)
             elif now >= patience.idle_at:
-                patience.waiter.switch(IDLE)
-            elif patience.client is not None and (fd := patience.client.fileno()) >= 0:
+                self._wake(patience, IDLE)
+            elif (fd := patience.client.fileno()) >= 0:
                 clients[fd] = patience
         self._wake_the_left(clients)
 
@@ -179,8 +213,34 @@ class _Sweep:
         for fd in clients:
             poller.register(fd, _POLLRDHUP)
         for fd, _ in poller.poll(0):
-            if clients[fd] in self._waiting:
-                clients[fd].waiter.switch(GONE)
+            self._wake(clients[fd], GONE)
+
+    def _wake(self, patience: Patience, outcome: str) -> None:
+        """Unless its wait has ended meanwhile: the greenlets woken before this one ran in between."""
+        if patience in self._waiting:
+            patience.waiter.switch(outcome)
+
+
+class _Breath:
+    """When this worker's greenlets last let the others run."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+
+    def taken(self) -> None:
+        self._at = time.monotonic()
+
+    def take_if_due(self) -> None:
+        if time.monotonic() - self._at > BREATH_SECONDS:
+            gevent.sleep(0)
+            self.taken()
 
 
 _sweep = _Sweep()
+_breath = _Breath()
+
+
+def breathe() -> None:
+    """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker."""
+    if under_gevent():
+        _breath.take_if_due()

@@ -16,10 +16,10 @@ blueprint = Blueprint("chat_completions", __name__)
 
 
 def create_chat_completion() -> Response:
-    sender = caller()
+    sender = caller(bearer_first=True)
     _, chat_request = json_object()
     route = resolve(chat_request, settings())
-    record().requested_model, record().upstream_model = route.requested_model, route.upstream_model
+    record().routed(route)
     exchange = ChatExchange(services(), sender, chat_request, route, record())
     if chat_request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers)

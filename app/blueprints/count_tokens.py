@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response, current_app
 
 from app.blueprints import PREFIXES
 from app.blueprints.request_body import json_object
-from app.count import TokenCounter, count_body
-from app.current import caller, record, services, settings
+from app.count import TokenCounter
+from app.current import caller, record, settings
+from app.headers import listing
 from app.routing import resolve
+from app.settings import Settings
+from app.upstream import Upstream
 
 blueprint = Blueprint("count_tokens", __name__)
-_counter = TokenCounter()
+_COUNTER = "anthropic-proxy.token-counter"
+_PATIENCE_SECONDS = 5.0
+"""A count is asked for while a user types: an estimate now is better than a number that comes late."""
+
+
+def register(app: Flask, configured: Settings) -> None:
+    """Add the view, and the counter that remembers for `app` whether its upstream counts."""
+    app.extensions[_COUNTER] = TokenCounter(Upstream(configured.impatient(_PATIENCE_SECONDS)), configured)
+    app.register_blueprint(blueprint)
 
 
 def count_tokens() -> Response:
     sender = caller()
     body, request = json_object()
     route = resolve(request, settings())
-    record().requested_model, record().upstream_model = route.requested_model, route.upstream_model
-    tokens, counted = _counter.count(services(), sender, body, request, route)
-    answer = count_body(tokens, counted, settings().count_shape_compat)
-    headers = {"x-upstream-model": route.upstream_model}
-    if counted is None:
+    record().routed(route)
+    counted = current_app.extensions[_COUNTER].count(sender, body, request, route)
+    headers = {**counted.headers, "x-upstream-model": listing([route.upstream_model])}
+    if counted.body is None:
         headers["x-proxy-estimate"] = "true"
-    return Response(answer, mimetype="application/json", headers=headers)
+    content = counted.content(settings().count_shape_compat)
+    return Response(content, mimetype="application/json", headers=headers)
 
 
 for prefix in PREFIXES:

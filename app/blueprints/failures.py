@@ -9,10 +9,10 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors
-from app.blueprints.models import speaks_anthropic
-from app.current import record, settings
+from app.blueprints.dialect import speaks_anthropic
+from app.current import record, sent_keys
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
-from app.headers import openai_headers, passed_back
+from app.headers import listing, openai_headers, passed_back, without_keys
 from app.json_body import dump_json
 from app.translate.error_body import anthropic_error, openai_error
 
@@ -35,15 +35,27 @@ def answer(error: ProxyError) -> Response:
     refusal = error if isinstance(error, UpstreamRefusal) else None
     if refusal:
         served.upstream_status = served.upstream_status or refusal.status
-    if _is_openai():
-        status, body = openai_error(error)
-        headers = openai_headers(refusal.headers, datetime.now(timezone.utc)) if refusal else {}
-        content = dump_json(body)
-    else:
-        status, body = anthropic_error(error, served.request_id)
-        headers = passed_back(refusal.headers) if refusal else {}
-        content = refusal.body if refusal and refusal.native else dump_json(body)
-    return Response(_redacted(content), status=status, mimetype="application/json", headers=headers)
+    status, content, headers = _anthropic(error, refusal) if speaks_anthropic() else _openai(error, refusal)
+    if served.upstream_model:
+        headers["x-upstream-model"] = listing([served.upstream_model])
+    keys = sent_keys()
+    shown = {
+        name: without_keys(value.encode("latin-1", "replace"), keys).decode("latin-1")
+        for name, value in headers.items()
+    }
+    return Response(without_keys(content, keys), status=status, mimetype="application/json", headers=shown)
+
+
+def _anthropic(error: ProxyError, refusal: UpstreamRefusal | None) -> tuple[int, bytes, dict[str, str]]:
+    """(status, body, headers); the upstream's own words if they are in Anthropic's shape."""
+    status, body = anthropic_error(error, record().request_id)
+    headers = {"request-id": record().request_id} | passed_back(refusal.headers if refusal else {})
+    return status, refusal.body if refusal and refusal.native else dump_json(body), headers
+
+
+def _openai(error: ProxyError, refusal: UpstreamRefusal | None) -> tuple[int, bytes, dict[str, str]]:
+    status, body = openai_error(error)
+    return status, dump_json(body), openai_headers(refusal.headers if refusal else {}, datetime.now(timezone.utc))
 
 
 def answer_http(error: HTTPException) -> Response:
@@ -67,18 +79,3 @@ def answer_unexpected(error: Exception) -> Response:
     """A bug of ours: logged whole for the operator, told in one sentence to the client."""
     _logger.error("unexpected failure of request %s", record().request_id, exc_info=error)
     return answer(ProxyError("The proxy failed on this request; its operator finds the reason in its log."))
-
-
-def _is_openai() -> bool:
-    path = request.path
-    if path.endswith("/chat/completions"):
-        return True
-    if path.endswith(("/messages", "/messages/count_tokens")):
-        return False
-    return not speaks_anthropic()
-
-
-def _redacted(content: bytes) -> bytes:
-    """Without the server's key, which some upstreams quote back."""
-    key = settings().server_api_key
-    return content.replace(key.encode(), b"[redacted]") if len(key) > 4 else content

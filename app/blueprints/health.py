@@ -4,17 +4,52 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Flask, Response, current_app, jsonify
 
-from app.current import services
 from app.errors import UpstreamError
 from app.headers import ANTHROPIC_VERSION
-from app.services import Services
+from app.settings import Settings
+from app.upstream import Upstream
 
 blueprint = Blueprint("health", __name__)
+_READINESS = "anthropic-proxy.readiness"
+_PATIENCE_SECONDS = 5.0
+"""Orchestrators wait less than this for a probe."""
+_VALID_SECONDS = 10.0
+
+
+class Readiness:
+    """Whether the upstream answers HTTP at all, asked at most every ten seconds and without a key or a token."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._asked_at = float("-inf")
+        self._ready = False
+
+    def ready(self) -> bool:
+        if time.monotonic() - self._asked_at > _VALID_SECONDS:
+            self._asked_at = time.monotonic()
+            self._ready = self._ask()
+        return self._ready
+
+    def _ask(self) -> bool:
+        try:
+            headers = {"anthropic-version": ANTHROPIC_VERSION, "accept-encoding": "identity"}
+            answer = self._upstream.send("GET", "/v1/models", headers)
+        except UpstreamError:
+            return False
+        answer.close()
+        return True
+
+
+def register(app: Flask, configured: Settings) -> None:
+    """Add the views, and what remembers for `app` whether its upstream was there."""
+    app.extensions[_READINESS] = Readiness(Upstream(configured.impatient(_PATIENCE_SECONDS)))
+    app.register_blueprint(blueprint)
 
 
 @blueprint.get("/")
+@blueprint.get("/v1")
 @blueprint.get("/health")
 def health() -> Response:
     return jsonify(status="ok")
@@ -22,32 +57,6 @@ def health() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> tuple[Response, int]:
-    if _readiness.ready(services()):
+    if current_app.extensions[_READINESS].ready():
         return jsonify(status="ready"), 200
     return jsonify(status="upstream unreachable"), 503
-
-
-class Readiness:
-    """Whether the upstream answers HTTP at all, asked at most every ten seconds and without a key or a token."""
-
-    def __init__(self) -> None:
-        self._asked_at = float("-inf")
-        self._ready = False
-
-    def ready(self, services: Services) -> bool:
-        if time.monotonic() - self._asked_at > 10:
-            self._asked_at = time.monotonic()
-            self._ready = self._ask(services)
-        return self._ready
-
-    def _ask(self, services: Services) -> bool:
-        try:
-            headers = {"anthropic-version": ANTHROPIC_VERSION, "accept-encoding": "identity"}
-            answer = services.upstream.send("GET", "/v1/models", headers)
-        except UpstreamError:
-            return False
-        answer.close()
-        return True
-
-
-_readiness = Readiness()

@@ -18,7 +18,7 @@ def create_message() -> Response:
     sender = caller()
     body, request = json_object()
     route = resolve(request, settings())
-    record().requested_model, record().upstream_model = route.requested_model, route.upstream_model
+    record().routed(route)
     exchange = MessagesExchange(services(), sender, body, request, route, record())
     if request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers)

@@ -7,22 +7,18 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from app.blueprints import PREFIXES
-from app.current import settings
+from app.blueprints.dialect import speaks_anthropic
+from app.current import require_proxy_key, settings
 from app.errors import InvalidRequest, NotFound
 from app.routing import listed_models
 
 blueprint = Blueprint("models", __name__)
-CREATED = 1_735_689_600
-CREATED_AT = "2025-01-01T00:00:00Z"
+CREATED, CREATED_AT = 1_735_689_600, "2025-01-01T00:00:00Z"
 """The configuration knows no dates, and both SDKs ask for one: the same instant, in each API's form."""
 
 
-def speaks_anthropic() -> bool:
-    """Whether the client of a path that both APIs share speaks Anthropic's."""
-    return any(name in request.headers for name in ("anthropic-version", "x-api-key", "anthropic-beta"))
-
-
 def list_models() -> Response:
+    require_proxy_key()
     ids = listed_models(settings())
     if not speaks_anthropic():
         return jsonify(object="list", data=[_openai_model(id) for id in ids])
@@ -36,6 +32,7 @@ def list_models() -> Response:
 
 
 def retrieve_model(id: str) -> Response:
+    require_proxy_key()
     if id not in listed_models(settings()):
         if speaks_anthropic():
             raise NotFound(f"model: {id}")
@@ -50,7 +47,10 @@ def _openai_model(id: str) -> dict[str, Any]:
 
 
 def _anthropic_model(id: str) -> dict[str, Any]:
-    return {"type": "model", "id": id, "display_name": id, "created_at": CREATED_AT, "lifecycle": "active"}
+    unknown = dict.fromkeys(
+        ("max_input_tokens", "max_tokens", "line", "deprecated_at", "retires_at", "capabilities"), None
+    )
+    return {"type": "model", "id": id, "display_name": id, "created_at": CREATED_AT, "lifecycle": "active"} | unknown
 
 
 def _page(ids: list[str]) -> tuple[list[str], bool]:

@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
-import gevent.monkey
-from flask import request
+from flask import g, request
+from gunicorn.http.body import Body  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
 from app.current import record, settings
 from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.json_body import read_json
+from app.waiting import breathe, under_gevent
 
 _READ_BYTES = 262_144
+_UNREADABLE = (OSError, ValueError, HTTPException, ParseException)
+"""What gunicorn and werkzeug raise for a body that is cut, or whose chunks or trailers are malformed."""
 
 
 def json_object() -> tuple[bytes, dict[str, Any]]:
@@ -51,10 +55,11 @@ def _body() -> bytes:
             body = _read(limit)
     except _TookTooLong:
         raise RequestTimeout("The request body did not arrive within CLIENT_BODY_TIMEOUT.") from None
-    except (OSError, ValueError, HTTPException):
+    except _UNREADABLE:
         raise InvalidRequest("The request body could not be read; it was cut or badly encoded.") from None
     if expected is not None and len(body) != expected:
         raise InvalidRequest(f"The request body has {len(body)} bytes, but Content-Length says {expected}.")
+    g.body_was_read = True
     record().bytes_in = len(body)
     return body
 
@@ -71,6 +76,7 @@ def _read(limit: int) -> bytes:
         piece = stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left - size))
         if not piece:
             break
+        breathe()
         pieces.append(piece)
         size += len(piece)
         if size > limit:
@@ -82,14 +88,41 @@ def _too_large(limit: int) -> RequestTooLarge:
     return RequestTooLarge(f"Request exceeds the maximum size of {limit} bytes (MAX_BODY_BYTES).")
 
 
-class _TookTooLong(BaseException):
-    """gevent raises it out of a read that waits."""
+class Discard:
+    """Reads away what is left of a body that was refused, so that a client which still sends it gets to the answer.
+
+    If that takes more than `seconds` or `limit` bytes the connection ends: where the next request would begin on it
+    is unknown then.
+    """
+
+    def __init__(self, stream: Any, limit: int, seconds: float) -> None:
+        self._stream = stream
+        self._left = limit
+        self._seconds = seconds
+
+    def __call__(self) -> None:
+        body = self._stream if isinstance(self._stream, Body) else None
+        if body is not None and body.failed:
+            return
+        ended = False
+        with contextlib.suppress(_TookTooLong, *_UNREADABLE), _time_limit(self._seconds):
+            while self._left > 0 and not ended:
+                piece = self._stream.read(_READ_BYTES)
+                self._left -= len(piece)
+                ended = not piece
+                breathe()
+        if body is not None and not ended:
+            body.failed = True
+
+
+class _TookTooLong(Exception):
+    """gevent raises it out of a read that waits; as an `Exception`, gunicorn sees that the body is not whole."""
 
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
     """Bounds the whole upload: timeouts of single reads never end a client that sends byte by byte."""
-    if not gevent.monkey.is_module_patched("socket"):
+    if not under_gevent():
         yield
         return
     with gevent.Timeout(seconds, _TookTooLong):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 
 from flask import Response
 
-from app.current import client_socket, record, settings
+from app.blueprints.client_connection import PIECE_BYTES, pieces
+from app.current import client, record
 from app.request_log import RequestRecord
+from app.waiting import Client
 
 _HEADERS = {
     "cache-control": "no-cache, no-transform",
@@ -22,20 +25,18 @@ def event_stream(frames: Iterator[bytes], headers: Callable[[], Mapping[str, str
     The first frame is awaited here: what goes wrong before it is raised and gets a status of its own.
     """
     first = next(frames, b"")
-    socket = client_socket()
-    if socket is not None:
-        # A client that stops reading would otherwise hold its stream, and the upstream's, for ever.
-        socket.settimeout(settings().client_send_timeout)
-    response = Response(_written(first, frames, record()), mimetype="text/event-stream")
+    response = Response(_written(first, frames, record(), client()), mimetype="text/event-stream")
     response.headers.extend(_HEADERS | dict(headers()))
     response.call_on_close(frames.close)  # type: ignore[attr-defined]
     return response
 
 
-def _written(first: bytes, frames: Iterator[bytes], served: RequestRecord) -> Iterator[bytes]:
+def _written(first: bytes, frames: Iterator[bytes], served: RequestRecord, reader: Client) -> Iterator[bytes]:
     served.first_byte()
-    served.bytes_out += len(first)
-    yield first
-    for frame in frames:
+    for frame in chain((first,), frames):
         served.bytes_out += len(frame)
-        yield frame
+        reader.wrote()
+        if len(frame) <= PIECE_BYTES:
+            yield frame
+        else:
+            yield from pieces(frame)

@@ -173,7 +173,8 @@ class _Request:
         if choice and choice.name:
             sent["name"] = choice.name
         parallel = self._chat_request.get("parallel_tool_calls") is not False and (choice is None or choice.parallel)
-        if not parallel and sent.get("type") != "none":
+        # A legacy answer has room for one `function_call`.
+        if (not parallel or box.legacy) and sent.get("type") != "none":
             sent = {"type": "auto"} | sent | {"disable_parallel_tool_use": True}
         return {"tools": tools} | ({"tool_choice": sent} if sent else {})
 

@@ -1,0 +1,56 @@
+"""What a response owes the connection it goes out on: bounded writes, and nothing left behind for the next request."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+from flask import Response, g, request
+
+from app.blueprints.request_body import Discard
+from app.current import client, settings
+
+PIECE_BYTES = 65_536
+"""CLIENT_SEND_TIMEOUT bounds one write: of a large body in one write it would cut whoever reads slowly but steadily."""
+UNSENT_BYTES = 131_072
+"""What the kernel keeps for a client that reads slowly. By itself it keeps megabytes, and takes no more until a third
+of them was read."""
+
+
+def guarded(response: Response) -> Response:
+    """`response`, cut off if its client stops reading; what it left of the request body is read once it is sent."""
+    sock = client().socket
+    if sock is None:
+        return response
+    sock.settimeout(settings().client_send_timeout)
+    response.call_on_close(lambda: sock.settimeout(None))
+    if response.is_streamed:
+        _keep_little(sock)
+    elif (response.content_length or 0) > PIECE_BYTES:
+        _keep_little(sock)
+        response.response = list(pieces(response.get_data()))
+    discard = _discard()
+    if discard is not None:
+        response.call_on_close(discard)
+    return response
+
+
+def pieces(body: bytes) -> Iterator[bytes]:
+    """`body` in writes of at most PIECE_BYTES."""
+    return (body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES))
+
+
+def _keep_little(sock: socket.socket) -> None:
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None:
+        with contextlib.suppress(OSError):  # a unix socket has no such option
+            sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
+
+
+def _discard() -> Callable[[], None] | None:
+    has_body = request.content_length or "transfer-encoding" in request.headers
+    if not has_body or g.get("body_was_read"):
+        return None
+    limits = settings()
+    return Discard(request.environ["wsgi.input"], 2 * limits.max_body_bytes, limits.client_body_timeout)

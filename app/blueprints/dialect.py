@@ -1,0 +1,17 @@
+"""Which of the two APIs a request speaks, so that it is answered in the same."""
+
+from __future__ import annotations
+
+from flask import request
+
+_ANTHROPIC_HEADERS = ("anthropic-version", "anthropic-beta", "x-api-key")
+_ANTHROPIC_RESOURCES = {"messages", "complete"}
+_OPENAI_RESOURCES = {"chat", "completions", "responses", "embeddings", "images", "audio", "moderations"}
+
+
+def speaks_anthropic() -> bool:
+    """By the resource in the path; where both APIs have it, or neither, by the headers that only one of them knows."""
+    resource = next((part for part in request.path.split("/") if part not in ("", "v1")), "")
+    if resource in _ANTHROPIC_RESOURCES | _OPENAI_RESOURCES:
+        return resource in _ANTHROPIC_RESOURCES
+    return any(name in request.headers for name in _ANTHROPIC_HEADERS)

@@ -1,0 +1,136 @@
+"""From an address to an open connection: name lookup, TCP, a proxy's tunnel and TLS, all within one deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import gevent
+
+from app.connection import Connection, NotSent
+from app.errors import UpstreamTimeout, UpstreamUnreachable
+from app.waiting import Patience, under_gevent
+
+MAX_TUNNEL_HEAD_BYTES = 65536
+REFUSED_PAUSE_SECONDS = 0.1
+"""A server that restarts refuses for a moment; a refused connection carried nothing, so it may be tried again."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the upstream is, and through which proxy. `ca_file` empty: the bundle that `requests` ships."""
+
+    scheme: str
+    host: str
+    port: int
+    ca_file: str
+    proxy: str = ""
+
+
+class Dialer:
+    """Opens connections to one address."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._tls: ssl.SSLContext | None = None
+
+    def dial(self, patience: Patience) -> Connection:
+        """A new connection. Raises UpstreamUnreachable, UpstreamTimeout, ClientGone."""
+        patience.begin(self._timeout)
+        try:
+            try:
+                return self._opened(patience)
+            except ConnectionRefusedError:
+                time.sleep(REFUSED_PAUSE_SECONDS)
+                return self._opened(patience)
+        except (UpstreamTimeout, _TookTooLong, TimeoutError):
+            raise UpstreamTimeout("Connecting to the upstream took too long.") from None
+        except ssl.SSLError:
+            raise UpstreamUnreachable("The upstream's TLS certificate or handshake was refused.") from None
+        except (OSError, NotSent):
+            raise UpstreamUnreachable("The upstream cannot be reached.") from None
+
+    def _opened(self, patience: Patience) -> Connection:
+        address = self._address
+        proxy = urlsplit(address.proxy) if address.proxy else None
+        host, port = (proxy.hostname or "", proxy.port or 0) if proxy else (address.host, address.port)
+        connection = _connected(_looked_up(host, port, patience), patience)
+        try:
+            if address.scheme == "https":
+                if proxy:
+                    _open_tunnel(connection, address, patience)
+                connection.start_tls(self._context(), address.host, patience)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=self._address.ca_file or None)
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+def _looked_up(host: str, port: int, patience: Patience) -> list[Any]:
+    """What `getaddrinfo` knows; under gevent it waits in a thread, for no longer than `patience`."""
+    with _time_limit(patience.deadline - time.monotonic()):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def _connected(places: list[Any], patience: Patience) -> Connection:
+    """A connection to the first of `places` that takes one. Raises the last one's OSError."""
+    refusal = OSError("the name has no address")
+    for family, kind, protocol, _, place in places:
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection = Connection(sock)
+        try:
+            connection.connect(place, patience)
+        except OSError as error:
+            connection.close()
+            refusal = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise refusal
+
+
+def _open_tunnel(connection: Connection, address: Address, patience: Patience) -> None:
+    """CONNECT through an HTTP proxy. Raises OSError if it refuses."""
+    where = f"[{address.host}]" if ":" in address.host else address.host
+    connection.send(
+        f"CONNECT {where}:{address.port} HTTP/1.1\r\nHost: {where}:{address.port}\r\n\r\n".encode(), patience
+    )
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        # Byte by byte: what follows the head belongs to TLS.
+        byte = connection.receive(patience, 1)
+        head += byte or b""
+        if byte == b"" or len(head) > MAX_TUNNEL_HEAD_BYTES:
+            raise OSError("the proxy closed the connection")
+    if head.split(b" ", 2)[1:2] != [b"200"]:
+        raise OSError("the proxy refused")
+
+
+class _TookTooLong(Exception):
+    """gevent raises it out of a name lookup; no OSError, so that nothing takes it for a refusal."""
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    if not under_gevent():
+        yield
+        return
+    with gevent.Timeout(seconds, _TookTooLong):
+        yield

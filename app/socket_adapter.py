@@ -1,0 +1,132 @@
+"""A transport adapter of `requests` over connections of our own, and the body of an answer, decoded within bounds."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+from requests.structures import CaseInsensitiveDict
+
+from app.errors import InvalidRequest, UpstreamBroken
+from app.exchange import Exchange
+from app.pool import Pool
+from app.settings import Settings
+
+_ENDS_A_LINE = re.compile(r"[\r\n\0]")
+
+
+class SocketAdapter(requests.adapters.HTTPAdapter):
+    """`requests` above, connections of our own below: `HTTPAdapter.send` asks this class for a pool, sends through
+    `urlopen`, and builds its response of what comes back."""
+
+    def __init__(self, pool: Pool, settings: Settings) -> None:
+        super().__init__(max_retries=0)
+        self._pool = pool
+        self._settings = settings
+        self._through_proxy = bool(settings.upstream_proxy) and settings.upstream_base.startswith("http:")
+        url = urlsplit(settings.upstream_base)
+        self._host = url.netloc
+        self._prefix_length = len(f"{url.scheme}://{url.netloc}")
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        return _BoundPool(self, request)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The dialer's own context verifies; there is no way to switch that off."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        url: str = request.url
+        return url if self._through_proxy else url[self._prefix_length :]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        if not isinstance(resp, ExchangeBody):
+            return super().build_response(req, resp)
+        return response_of(req, resp)
+
+    def exchange(self, request: requests.PreparedRequest, url: str) -> Exchange:
+        """Send `request` and wait for the head of its answer. Raises HeadPending and the UpstreamErrors."""
+        body = request.body if isinstance(request.body, bytes) else b""
+        exchange = self._pool.send(
+            self._head(request, url, len(body)) + body,
+            request.patience,  # type: ignore[attr-defined]
+            self._settings.first_byte_timeout,
+            self._settings.upstream_read_timeout,
+        )
+        exchange.head()
+        return exchange
+
+    def _head(self, request: requests.PreparedRequest, url: str, length: int) -> bytes:
+        fields = {"Host": self._host, **request.headers}
+        if length or request.method == "POST":
+            fields["Content-Length"] = str(length)
+        lines = [f"{request.method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        if any(map(_ENDS_A_LINE.search, lines)):
+            raise InvalidRequest("A header of the request holds a line break.")
+        return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
+
+
+class _BoundPool:
+    """What `HTTPAdapter.send` takes for a urllib3 pool, for one request."""
+
+    def __init__(self, adapter: SocketAdapter, request: requests.PreparedRequest) -> None:
+        self._adapter = adapter
+        self._request = request
+
+    def urlopen(self, url: str, **_: Any) -> ExchangeBody:
+        return ExchangeBody(self._adapter.exchange(self._request, url))
+
+
+class ExchangeBody:
+    """The part of a urllib3 response that this project reads: `read1` and `close`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        encoding = next((value for name, value in exchange.headers if name == "content-encoding"), "")
+        self._inflate = self._inflater(encoding.strip().lower())
+
+    def read1(self, amount: int, decode_content: bool = True) -> bytes | None:
+        """The next bytes, decoded; at most `amount` of them come out of a compressed body at once.
+
+        Raises zlib.error for a body that is not what it says, UpstreamBroken for one that was cut.
+        """
+        inflate = self._inflate
+        if inflate is None:
+            return self.exchange.read()
+        while True:
+            compressed = inflate.unconsumed_tail or self.exchange.read()
+            if compressed is None:
+                return None
+            if not compressed:
+                if not inflate.eof:
+                    raise UpstreamBroken("The upstream's compressed answer was cut.")
+                return b""
+            data: bytes = inflate.decompress(compressed, amount)
+            if data:
+                return data
+
+    def close(self) -> None:
+        self.exchange.close()
+
+    def _inflater(self, encoding: str) -> Any:
+        """gzip and deflate come although `identity` was asked for; anything else cannot be read."""
+        if encoding in {"", "identity"}:
+            return None
+        if encoding in {"gzip", "x-gzip", "deflate"}:
+            return zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self.close()
+        raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
+
+
+def response_of(request: requests.PreparedRequest, body: ExchangeBody) -> requests.Response:
+    """A response of an exchange, without the cookies, encodings and history that nobody here asks for."""
+    response = requests.Response()
+    response.status_code = body.exchange.status
+    response.headers = CaseInsensitiveDict(body.exchange.headers)
+    response.raw = body
+    response.url = str(request.url)
+    response.request = request
+    return response
