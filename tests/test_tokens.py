@@ -68,9 +68,7 @@ def test_a_short_message_counts_as_observed_at_anthropic():
     assert estimate_input_tokens(one_message("Hello"), GLM) == 8
 
 
-@pytest.mark.parametrize(
-    "text", [PROSE, PROSE * 50, inspect.getsource(json.decoder), "<|endoftext|> <|fim|>"]
-)
+@pytest.mark.parametrize("text", [PROSE, PROSE * 50, inspect.getsource(json.decoder), "<|endoftext|> <|fim|>"])
 def test_text_is_counted_by_the_tokenizer(exact, text):
     assert estimate_text_tokens(text, GLM) == pytest.approx(exact(text), rel=0.005)
 
@@ -219,9 +217,7 @@ def test_anthropic_tools_count_their_published_size():
     ],
 )
 def test_fields_beside_the_messages_are_counted(exact, field):
-    added = estimate_input_tokens(one_message("x", **field), GLM) - estimate_input_tokens(
-        one_message("x"), GLM
-    )
+    added = estimate_input_tokens(one_message("x", **field), GLM) - estimate_input_tokens(one_message("x"), GLM)
     assert exact(PROSE) <= added <= exact(PROSE) + 30
 
 
@@ -234,8 +230,7 @@ JSON = st.recursive(
         | st.dictionaries(
             st.sampled_from(["type", "text", "source", "data", "content", "input", "name", "thinking"])
             | st.text(max_size=5),
-            inner
-            | st.sampled_from([*content._BLOCKS, "base64", "content", "bash_20250124", "x_tool_result"]),
+            inner | st.sampled_from([*content._BLOCKS, "base64", "content", "bash_20250124", "x_tool_result"]),
             max_size=5,
         )
     ),
@@ -247,9 +242,7 @@ REQUEST = st.fixed_dictionaries(
 MESSAGE = st.fixed_dictionaries({"role": JSON, "content": JSON})
 
 
-@given(
-    REQUEST | st.dictionaries(st.text(max_size=8), JSON, max_size=4), st.sampled_from([GLM, "claude-opus-5"])
-)
+@given(REQUEST | st.dictionaries(st.text(max_size=8), JSON, max_size=4), st.sampled_from([GLM, "claude-opus-5"]))
 @settings(max_examples=150, deadline=None)
 def test_no_shape_raises(messages_request, model):
     assert estimate_input_tokens(messages_request, model) >= 1
@@ -351,9 +344,7 @@ def test_the_memo_is_bounded(monkeypatch):
 
 
 def test_without_ranks_the_heuristic_counts(unavailable, exact):
-    assert estimate_text_tokens(PROSE * 30, GLM, tokenizer=unavailable) == pytest.approx(
-        exact(PROSE * 30), rel=0.35
-    )
+    assert estimate_text_tokens(PROSE * 30, GLM, tokenizer=unavailable) == pytest.approx(exact(PROSE * 30), rel=0.35)
     assert estimate_input_tokens(one_message([{}] * 3), GLM, tokenizer=unavailable) >= 1
 
 
@@ -421,7 +412,7 @@ def test_the_ranks_take_no_memory_before_the_first_count():
         "import os, pathlib\n"
         "page_mb = os.sysconf('SC_PAGE_SIZE') / 2**20\n"
         "def resident_mb(): return int(pathlib.Path('/proc/self/statm').read_text().split()[1]) * page_mb\n"
-        "import gevent.monkey, gevent.threadpool, logging, hashlib\n"
+        "import gevent.monkey, gevent.threadpool, logging, hashlib, app.settings\n"
         "before = resident_mb()\n"
         "from app.tokens import estimate_text_tokens\n"
         "imported = resident_mb()\n"

@@ -124,9 +124,7 @@ def test_a_large_pdf_is_sampled():
     assert pdf_tokens(encoded(pdf(400, bytes_per_page=10_000))) == pytest.approx(400 * 2_500, rel=0.1)
 
 
-@pytest.mark.parametrize(
-    ("content", "pages"), [(b"%PDF-1.7" + bytes(500_000), 5), (b"", 1), (pdf(5_000, 0), 600)]
-)
+@pytest.mark.parametrize(("content", "pages"), [(b"%PDF-1.7" + bytes(500_000), 5), (b"", 1), (pdf(5_000, 0), 600)])
 def test_a_pdf_without_readable_pages_counts_by_its_size(content, pages):
     assert pdf_tokens(encoded(content)) == pages * 2_500
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from gunicorn.config import KNOWN_SETTINGS
+from gunicorn.workers.ggevent import GeventWorker
 
 from app.settings import Settings
 
@@ -58,7 +59,6 @@ def test_every_value_is_a_setting_of_gunicorn() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("worker_class", "gevent"),
         ("preload_app", False),
         ("max_requests", 0),
         ("accesslog", None),
@@ -74,6 +74,10 @@ def test_every_value_is_a_setting_of_gunicorn() -> None:
 )
 def test_fixed_values(environ: pytest.MonkeyPatch, name: str, value: object) -> None:
     assert runpy.run_path(str(CONFIG))[name] == value
+
+
+def test_workers_are_gevent_workers(environ: pytest.MonkeyPatch) -> None:
+    assert issubclass(runpy.run_path(str(CONFIG))["worker_class"], GeventWorker)
 
 
 def test_times_fit_together(environ: pytest.MonkeyPatch) -> None:

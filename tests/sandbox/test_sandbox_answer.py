@@ -27,8 +27,7 @@ def text_of(messages_request: dict[str, Any]) -> str:
 
 def tool_round(*results: dict[str, Any], **fields: Any) -> dict[str, Any]:
     calls = [
-        {"type": "tool_use", "id": result["tool_use_id"], "name": "get_weather", "input": {}}
-        for result in results
+        {"type": "tool_use", "id": result["tool_use_id"], "name": "get_weather", "input": {}} for result in results
     ]
     messages = [
         {"role": "user", "content": "get_weather please"},
@@ -105,9 +104,7 @@ def test_tool_results_are_quoted_with_the_tools_names() -> None:
 
 
 def test_failed_tool_is_said_to_have_failed() -> None:
-    assert 'get_weather failed with "no network"' in text_of(
-        tool_round(result("a", "no network", is_error=True))
-    )
+    assert 'get_weather failed with "no network"' in text_of(tool_round(result("a", "no network", is_error=True)))
 
 
 @pytest.mark.parametrize(
@@ -151,9 +148,7 @@ def test_omitted_thinking_keeps_the_signature() -> None:
 
 
 def test_disabled_thinking_is_absent() -> None:
-    assert [block["type"] for block in answer(request(thinking={"type": "disabled"})).message["content"]] == [
-        "text"
-    ]
+    assert [block["type"] for block in answer(request(thinking={"type": "disabled"})).message["content"]] == ["text"]
 
 
 @pytest.mark.parametrize("place", ["output_config", "output_format"])

@@ -69,8 +69,7 @@ def test_two_rounds_with_parallel_calls_and_an_image(client: anthropic.Anthropic
     calls = [block for block in first.content if block.type == "tool_use"]
     assert [call.input for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
     results = [
-        {"type": "tool_result", "tool_use_id": call.id, "content": f"sun in {call.input['city']}"}
-        for call in calls
+        {"type": "tool_result", "tool_use_id": call.id, "content": f"sun in {call.input['city']}"} for call in calls
     ]
     messages = [
         {"role": "user", "content": question},

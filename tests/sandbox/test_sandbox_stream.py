@@ -25,9 +25,7 @@ REQUESTS = [
     request("Ünïcödé \U0001f600 日本語の文章はここに空白なしで続きます \n\n\t end   "),
     request("Hello", thinking={"type": "adaptive"}),
     request("Hello", thinking={"type": "adaptive", "display": "omitted"}),
-    request(
-        "get_weather for Paris and Rome, then ping", tools=[WEATHER, PING], thinking={"type": "adaptive"}
-    ),
+    request("get_weather for Paris and Rome, then ping", tools=[WEATHER, PING], thinking={"type": "adaptive"}),
     request("ping", tools=[PING], tool_choice={"type": "tool", "name": "ping"}),
     request("Hello", max_tokens=3),
     request("a STOP b", stop_sequences=["STOP"]),

@@ -108,9 +108,7 @@ def test_tool_choice(choice: dict[str, Any], expected: list[tuple[str, dict[str,
 
 
 def test_any_prefers_the_tool_that_is_mentioned() -> None:
-    assert calls("get_time in Rome", WEATHER, CLOCK, tool_choice={"type": "any"}) == [
-        ("get_time", {"zone": "Rome"})
-    ]
+    assert calls("get_time in Rome", WEATHER, CLOCK, tool_choice={"type": "any"}) == [("get_time", {"zone": "Rome"})]
 
 
 def test_none_forbids_what_the_user_asks() -> None:
@@ -126,9 +124,7 @@ def test_forced_tool_wins_over_the_one_mentioned() -> None:
 @pytest.mark.parametrize("kind", ["auto", "any"])
 def test_parallel_calls_can_be_disabled(kind: str) -> None:
     choice = {"type": kind, "disable_parallel_tool_use": True}
-    assert calls("get_weather for Paris and Rome", WEATHER, tool_choice=choice) == [
-        ("get_weather", {"city": "Paris"})
-    ]
+    assert calls("get_weather for Paris and Rome", WEATHER, tool_choice=choice) == [("get_weather", {"city": "Paris"})]
 
 
 def test_calls_are_announced_unless_forced() -> None:
@@ -148,9 +144,7 @@ def test_ids_differ_within_an_answer_and_between_rounds() -> None:
     request = {"model": "m", "max_tokens": 500, "tools": [WEATHER], "messages": [question]}
     first = answer(request).message["content"]
     results = [
-        {"type": "tool_result", "tool_use_id": block["id"], "content": "sun"}
-        for block in first
-        if "id" in block
+        {"type": "tool_result", "tool_use_id": block["id"], "content": "sun"} for block in first if "id" in block
     ]
     rounds = [
         question,
@@ -158,9 +152,7 @@ def test_ids_differ_within_an_answer_and_between_rounds() -> None:
         {"role": "user", "content": results},
         question,
     ]
-    second = answer(
-        request | {"messages": [*rounds, {"role": "assistant", "content": "ok"}, question]}
-    ).message
+    second = answer(request | {"messages": [*rounds, {"role": "assistant", "content": "ok"}, question]}).message
     ids = [block["id"] for block in [*first, *second["content"]] if block["type"] == "tool_use"]
     assert len(ids) == len(set(ids)) == 4
     assert all(tool_id.startswith("toolu_01") for tool_id in ids)
@@ -171,9 +163,7 @@ def round_of_results(**fields: Any) -> dict[str, Any]:
         {"role": "user", "content": "get_weather in Paris"},
         {
             "role": "assistant",
-            "content": [
-                {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}
-            ],
+            "content": [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}],
         },
         {
             "role": "user",
@@ -217,9 +207,7 @@ def test_directives_are_not_arguments() -> None:
     assert calls(text, {"name": "sandbox", "input_schema": schema}) == []
 
 
-@pytest.mark.parametrize(
-    "tool", [{"input_schema": {}}, {"name": "", "input_schema": {}}, {"type": "mcp_toolset"}]
-)
+@pytest.mark.parametrize("tool", [{"input_schema": {}}, {"name": "", "input_schema": {}}, {"type": "mcp_toolset"}])
 def test_tool_without_a_name_is_never_called(tool: dict[str, Any]) -> None:
     assert calls("use the tool", tool) == []
     assert calls("use the tool", tool, PING, tool_choice={"type": "tool", "name": ["x"]}) == [("ping", {})]

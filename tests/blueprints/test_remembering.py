@@ -1,0 +1,69 @@
+"""Thinking blocks are known before the client can ask for them, whenever it leaves; and what a leaving client costs."""
+
+import json
+from typing import Any
+
+import pytest
+import responses
+from flask import Flask
+
+from app.current import EXTENSION
+from app.thinking_store import owner_of
+from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, Proxy, events
+
+PATH = "/v1/chat/completions"
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+THINKING = {"type": "thinking", "thinking": "hm", "signature": "sig"}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+REQUEST: dict[str, Any] = CHAT_REQUEST | {"tools": TOOLS}
+STREAM = events(
+    {"type": "message_start", "message": MESSAGE | {"content": [], "stop_reason": None}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "sig"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_start", "index": 1, "content_block": CALL},
+    {"type": "content_block_stop", "index": 1},
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}},
+    {"type": "message_stop"},
+)
+
+
+def remembered(app: Flask) -> Any:
+    services = app.extensions[EXTENSION]
+    return services.thinking.recall(owner_of(services.upstream.host, {}), ["toolu_1"])
+
+
+def test_a_buffered_answer(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    upstream.post(MESSAGES, json=MESSAGE | {"content": [THINKING, CALL], "stop_reason": "tool_use"})
+    client = proxy()
+    client.post(PATH, json=REQUEST)
+    assert remembered(client.application) == {"toolu_1": [THINKING]}
+
+
+def test_a_stream_before_its_end_is_sent(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    """The client's next request may reach another worker as soon as it has read the end."""
+    upstream.post(MESSAGES, body=STREAM, content_type="text/event-stream")
+    client = proxy()
+    with client.post(PATH, json=REQUEST | {"stream": True}, buffered=False) as answer:
+        known_at_end = [remembered(client.application) for frame in answer.response if b"[DONE]" in frame]
+    assert known_at_end == [{"toolu_1": [THINKING]}]
+
+
+def test_a_client_that_leaves_at_the_first_call(
+    proxy: Proxy, upstream: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.post(MESSAGES, body=STREAM, content_type="text/event-stream")
+    client = proxy(LOG_FORMAT="json")
+    with client.post(PATH, json=REQUEST | {"stream": True}, buffered=False) as answer:
+        next(frame for frame in answer.response if b'"tool_calls"' in frame)
+    assert remembered(client.application) == {"toolu_1": [THINKING]}
+    line = json.loads(capsys.readouterr().out)
+    assert (line["error"], line["ended_by"]) == ("ClientGone", "client")
+
+
+def test_switched_off(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    upstream.post(MESSAGES, json=MESSAGE | {"content": [THINKING, CALL], "stop_reason": "tool_use"})
+    client = proxy(THINKING_STORE="off")
+    client.post(PATH, json=REQUEST)
+    assert remembered(client.application) == {}

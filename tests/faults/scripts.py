@@ -1,0 +1,495 @@
+"""What raw_upstream does to a request, one function a fault; each returns whether the connection stays open."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from .raw_upstream import Peer
+
+Script = Callable[[Peer], bool]
+TEXT = "Hello from upstream"
+PACE = 0.2
+"""Seconds between the bytes of what comes dribbling."""
+PAUSE = 1.8
+"""Seconds of silence that no timeout of the tests ends, but in which a stream must be kept alive."""
+MEGABYTE = 1 << 20
+
+
+def message(text: str = TEXT) -> bytes:
+    return json.dumps(
+        {
+            "id": "msg_01",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 3, "output_tokens": 2},
+        }
+    ).encode()
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | fields)}\n\n".encode()
+
+
+def delta(text: str) -> bytes:
+    return event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+
+
+PING = event("ping")
+BEGINNING = event(
+    "message_start",
+    message=json.loads(message(""))
+    | {"content": [], "stop_reason": None, "usage": {"input_tokens": 3, "output_tokens": 1}},
+) + event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+END = (
+    event("content_block_stop", index=0)
+    + event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 2})
+    + event("message_stop")
+)
+STREAM = BEGINNING + delta(TEXT) + END
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def head(*fields: str, status: str = "200 OK", version: str = "1.1") -> bytes:
+    return "\r\n".join([f"HTTP/{version} {status}", *fields, "\r\n"]).encode()
+
+
+def kind_of(peer: Peer) -> str:
+    return f"content-type: {'text/event-stream' if peer.streams else 'application/json'}"
+
+
+def sized(peer: Peer, body: bytes, *fields: str, length: int | None = None, status: str = "200 OK") -> bytes:
+    size = len(body) if length is None else length
+    return head(kind_of(peer), f"content-length: {size}", *fields, status=status) + body
+
+
+def chunked_head(peer: Peer, *fields: str) -> bytes:
+    return head(kind_of(peer), "transfer-encoding: chunked", *fields)
+
+
+def answer(peer: Peer) -> bytes:
+    return STREAM if peer.streams else message()
+
+
+def good(peer: Peer) -> bool:
+    if peer.streams:
+        peer.send(chunked_head(peer) + chunk(BEGINNING) + chunk(delta(TEXT)) + chunk(END) + LAST_CHUNK)
+    else:
+        peer.send(sized(peer, message()))
+    return True
+
+
+# --- before the head is whole
+
+
+def reset_before_head(peer: Peer) -> bool:
+    peer.reset()
+    return False
+
+
+def close_before_head(peer: Peer) -> bool:
+    return False
+
+
+def reset_mid_head(peer: Peer) -> bool:
+    peer.send(b"HTTP/1.1 200 OK\r\ncontent-ty")
+    peer.stay(0.1)
+    peer.reset()
+    return False
+
+
+def garbage(peer: Peer) -> bool:
+    peer.send(b"\x16\x03\x01\x00 what is this?\r\n\r\n" * 3)
+    peer.stay()
+    return False
+
+
+def silence(peer: Peer) -> bool:
+    peer.stay()
+    return False
+
+
+def dribbled_head(peer: Peer) -> bool:
+    for byte in sized(peer, answer(peer)):
+        peer.send(bytes([byte]))
+        peer.stay(PACE)
+    return False
+
+
+def early_hints(peer: Peer) -> bool:
+    peer.send(head("link: </style.css>", status="103 Early Hints"))
+    peer.stay(0.1)
+    peer.send(sized(peer, answer(peer)))
+    return True
+
+
+def early_hints_at_once(peer: Peer) -> bool:
+    peer.send(head("link: </style.css>", status="103 Early Hints") + sized(peer, answer(peer)))
+    return True
+
+
+def malformed_header(peer: Peer) -> bool:
+    peer.send(head(kind_of(peer), "this line has no colon", f"content-length: {len(answer(peer))}") + answer(peer))
+    return True
+
+
+def control_character(peer: Peer) -> bool:
+    peer.send(head(kind_of(peer), "request-id: a\x01b", f"content-length: {len(answer(peer))}") + answer(peer))
+    return True
+
+
+def huge_head(peer: Peer) -> bool:
+    peer.send(b"HTTP/1.1 200 OK\r\n")
+    for number in range(4000):
+        peer.send(b"x-header-%d: %s\r\n" % (number, b"x" * 100))
+    peer.stay()
+    return False
+
+
+def two_lengths(peer: Peer) -> bool:
+    peer.send(head(kind_of(peer), "content-length: 5", "content-length: 500") + answer(peer))
+    return True
+
+
+def brotli(peer: Peer) -> bool:
+    peer.send(sized(peer, b"\x0b\x02\x80", "content-encoding: br"))
+    return True
+
+
+def redirect(status: int, elsewhere: str) -> Script:
+    def script(peer: Peer) -> bool:
+        peer.send(sized(peer, b"", f"location: {elsewhere}/v1/messages", status=f"{status} Elsewhere"))
+        return True
+
+    return script
+
+
+# --- the upstream's own refusals
+
+
+def refusal(status: int, type: str, *fields: str) -> Script:
+    body = json.dumps({"type": "error", "error": {"type": type, "message": "The upstream says no."}}).encode()
+
+    def script(peer: Peer) -> bool:
+        peer.send(
+            head("content-type: application/json", f"content-length: {len(body)}", *fields, status=f"{status} No")
+        )
+        peer.send(body)
+        return True
+
+    return script
+
+
+def html_error(peer: Peer) -> bool:
+    body = b"<html><body>Bad gateway at 10.1.2.3:8080</body></html>"
+    peer.send(head("content-type: text/html", f"content-length: {len(body)}", status="503 No") + body)
+    return True
+
+
+# --- in the body
+
+
+def _cut(peer: Peer) -> None:
+    """The head and about half of an answer."""
+    if peer.streams:
+        peer.send(chunked_head(peer) + chunk(BEGINNING) + chunk(delta(TEXT)))
+    else:
+        peer.send(sized(peer, message()[:60], length=len(message())))
+    peer.stay(0.1)
+
+
+def reset_mid_body(peer: Peer) -> bool:
+    _cut(peer)
+    peer.reset()
+    return False
+
+
+def close_mid_body(peer: Peer) -> bool:
+    _cut(peer)
+    return False
+
+
+def silence_mid_body(peer: Peer) -> bool:
+    _cut(peer)
+    peer.stay()
+    return False
+
+
+def half_an_event(peer: Peer) -> bool:
+    """Ends cleanly for HTTP, in the middle of an event or of the JSON."""
+    body = STREAM[: len(BEGINNING) + 80] if peer.streams else message()[:60]
+    peer.send(chunked_head(peer) + chunk(body) + LAST_CHUNK)
+    return True
+
+
+def no_message_stop(peer: Peer) -> bool:
+    body = BEGINNING + delta(TEXT) if peer.streams else b""
+    peer.send(chunked_head(peer) + (chunk(body) if body else b"") + LAST_CHUNK)
+    return True
+
+
+def length_too_long(peer: Peer) -> bool:
+    body = BEGINNING + delta(TEXT) if peer.streams else message()
+    peer.send(sized(peer, body, length=len(body) + 1000))
+    peer.stay(0.1)
+    return False
+
+
+def length_too_short(peer: Peer) -> bool:
+    body = answer(peer)
+    peer.send(sized(peer, body, length=len(BEGINNING) + 30 if peer.streams else 60))
+    return True
+
+
+def bad_chunk_size(peer: Peer) -> bool:
+    body = BEGINNING if peer.streams else message()[:60]
+    peer.send(chunked_head(peer) + chunk(body))
+    peer.stay(0.1)
+    peer.send(b"zz\r\nwhat\r\n")
+    peer.stay()
+    return False
+
+
+def garbage_body(peer: Peer) -> bool:
+    if peer.streams:
+        peer.send(chunked_head(peer) + chunk(BEGINNING) + chunk(b"\xff\xfe\x00 data? {[\n\n" * 20) + LAST_CHUNK)
+    else:
+        peer.send(sized(peer, b"\xff\xfe{{{{not json"))
+    return True
+
+
+def endless(peer: Peer) -> bool:
+    peer.send(chunked_head(peer))
+    piece = chunk(delta("x" * 1000) * 100) if peer.streams else chunk(b" " * 100_000)
+    if peer.streams:
+        peer.send(chunk(BEGINNING))
+    while True:
+        peer.send(piece)
+
+
+BOMB_BEGINNINGS = {True: BEGINNING + b"data: ", False: b'{"content": "'}
+
+
+@cache
+def _bomb(beginning: bytes) -> bytes:
+    deflate = zlib.compressobj(1, wbits=31)
+    blanks = b" " * MEGABYTE
+    return b"".join([deflate.compress(beginning), *(deflate.compress(blanks) for _ in range(80)), deflate.flush()])
+
+
+def bomb(peer: Peer) -> bool:
+    """80 MB of blanks, in one string, in less than a megabyte of gzip."""
+    compressed = _bomb(BOMB_BEGINNINGS[peer.streams])
+    peer.send(chunked_head(peer, "content-encoding: gzip"))
+    for start in range(0, len(compressed), 65536):
+        peer.send(chunk(compressed[start : start + 65536]))
+    peer.send(LAST_CHUNK)
+    return True
+
+
+def gzip_cut(peer: Peer) -> bool:
+    body = gzip.compress(answer(peer))[:-12]
+    peer.send(sized(peer, body, "content-encoding: gzip"))
+    return True
+
+
+def no_gzip(peer: Peer) -> bool:
+    peer.send(sized(peer, answer(peer), "content-encoding: gzip"))
+    return True
+
+
+def huge_event(peer: Peer) -> bool:
+    peer.send(chunked_head(peer))
+    if not peer.streams:
+        peer.send(chunk(message("x" * 40 * MEGABYTE)) + LAST_CHUNK)
+        return True
+    peer.send(chunk(BEGINNING))
+    for piece in _pieces(delta("x" * 40 * MEGABYTE)):
+        peer.send(chunk(piece))
+    peer.send(chunk(END) + LAST_CHUNK)
+    return True
+
+
+# --- odd, but whole
+
+
+def big_event(peer: Peer) -> bool:
+    text = "y" * 20 * MEGABYTE
+    peer.send(chunked_head(peer))
+    body = BEGINNING + delta(text) + END if peer.streams else message(text)
+    for piece in _pieces(body):
+        peer.send(chunk(piece))
+    peer.send(LAST_CHUNK)
+    return True
+
+
+def _pieces(body: bytes) -> list[bytes]:
+    return [body[start : start + 16_000] for start in range(0, len(body), 16_000)]
+
+
+def byte_by_byte(peer: Peer) -> bool:
+    for byte in chunked_head(peer) + b"".join(chunk(bytes([byte])) for byte in answer(peer)) + LAST_CHUNK:
+        peer.send(bytes([byte]))
+    return True
+
+
+def gzipped(peer: Peer) -> bool:
+    peer.send(sized(peer, gzip.compress(answer(peer)), "content-encoding: gzip"))
+    return True
+
+
+def deflated(peer: Peer) -> bool:
+    peer.send(sized(peer, zlib.compress(answer(peer)), "content-encoding: deflate"))
+    return True
+
+
+def until_close(peer: Peer) -> bool:
+    """HTTP/1.0: the end of the connection is the end of the answer."""
+    body = answer(peer)
+    peer.send(head(kind_of(peer), version="1.0") + body[:200])
+    peer.stay(0.2)
+    peer.send(body[200:])
+    return False
+
+
+def stays_open(peer: Peer) -> bool:
+    """Whole, but the end of the HTTP message never comes."""
+    if not peer.streams:
+        return good(peer)
+    peer.send(chunked_head(peer) + chunk(answer(peer)))
+    peer.stay()
+    return False
+
+
+def late_last_chunk(peer: Peer) -> bool:
+    peer.send(chunked_head(peer) + chunk(answer(peer)))
+    peer.stay(0.1)
+    peer.send(LAST_CHUNK)
+    return True
+
+
+LEFTOVER = "This answer was for somebody else."
+
+
+def leftover(peer: Peer) -> bool:
+    peer.send(sized(peer, answer(peer)) + sized(peer, message(LEFTOVER)))
+    return True
+
+
+def late_leftover(peer: Peer) -> bool:
+    peer.send(sized(peer, answer(peer)))
+    peer.stay(0.1)
+    peer.send(sized(peer, message(LEFTOVER)))
+    return True
+
+
+def cookie(peer: Peer) -> bool:
+    peer.send(sized(peer, answer(peer), "set-cookie: session=of-somebody; path=/"))
+    return True
+
+
+def close_after(peer: Peer) -> bool:
+    """Keeps the connection open in words, and closes it."""
+    good(peer)
+    return False
+
+
+def talkative(peer: Peer) -> bool:
+    """A stream that goes on and on, ten events a second."""
+    peer.send(chunked_head(peer) + chunk(BEGINNING))
+    while True:
+        peer.send(chunk(delta("more ")))
+        peer.stay(0.1)
+
+
+def quiet(peer: Peer) -> bool:
+    """A stream of one event every second."""
+    peer.send(chunked_head(peer) + chunk(BEGINNING))
+    while True:
+        peer.stay(1)
+        peer.send(chunk(delta("more ")))
+
+
+def pinging(peer: Peer) -> bool:
+    """A model that thinks for two seconds, and an API that pings meanwhile."""
+    peer.send(chunked_head(peer) + chunk(BEGINNING))
+    for _ in range(10):
+        peer.send(chunk(PING))
+        peer.stay(0.2)
+    peer.send(chunk(delta(TEXT)) + chunk(END) + LAST_CHUNK)
+    return True
+
+
+def late(peer: Peer) -> bool:
+    """Silent before the head."""
+    peer.stay(PAUSE)
+    return good(peer)
+
+
+def late_refusal(peer: Peer) -> bool:
+    peer.stay(PAUSE)
+    return refusal(529, "overloaded_error")(peer)
+
+
+def pausing(peer: Peer) -> bool:
+    """Silent in the middle."""
+    _cut(peer)
+    peer.stay(PAUSE)
+    if peer.streams:
+        peer.send(chunk(END) + LAST_CHUNK)
+    else:
+        peer.send(message()[60:])
+    return True
+
+
+def slow(peer: Peer) -> bool:
+    """A stream of two seconds."""
+    peer.send(chunked_head(peer) + chunk(BEGINNING))
+    for _ in range(10):
+        peer.send(chunk(delta("word ")))
+        peer.stay(0.2)
+    peer.send(chunk(END) + LAST_CHUNK)
+    return True
+
+
+def overloaded_once(peer: Peer) -> bool:
+    """529 for the first request of a model, then an answer."""
+    seen = SEEN.setdefault(peer.call.model, 0)
+    SEEN[peer.call.model] = seen + 1
+    return good(peer) if seen else refusal(529, "overloaded_error", "retry-after: 0")(peer)
+
+
+def build_bombs() -> None:
+    """Ahead of time: it takes longer than the service waits for an answer."""
+    for beginning in BOMB_BEGINNINGS.values():
+        _bomb(beginning)
+
+
+SEEN: dict[str, int] = {}
+
+SCRIPTS: dict[str, Script] = {
+    name.replace("_", "-"): script
+    for name, script in list(globals().items())
+    if callable(script) and getattr(script, "__annotations__", {}) == {"peer": Peer, "return": bool}
+} | {
+    "refused-400": refusal(400, "invalid_request_error"),
+    "refused-401": refusal(401, "authentication_error"),
+    "refused-429": refusal(429, "rate_limit_error", "retry-after: 7"),
+    "refused-500": refusal(500, "api_error"),
+    "refused-529": refusal(529, "overloaded_error"),
+    "overloaded": refusal(529, "overloaded_error", "retry-after: 0"),
+    "overloaded-in-a-second": refusal(529, "overloaded_error", "retry-after: 1"),
+    "overloaded-long": refusal(529, "overloaded_error", "retry-after: 60"),
+}

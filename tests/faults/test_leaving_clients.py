@@ -1,0 +1,116 @@
+"""A client that leaves frees its upstream connection within two seconds, so that nobody is billed for it."""
+
+import itertools
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from .awaiting import wait_until
+from .gunicorn_server import GunicornServer
+from .raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, request_body, request_bytes
+from .raw_upstream import RawUpstream
+from .test_upstream_connections import authority, needs_openssl, tls_server, tls_upstream
+from .test_upstream_faults import unique
+
+__all__ = ["authority", "tls_server", "tls_upstream"]  # fixtures
+WITHIN = 2.0
+STREAMS = [path for path, stream in KINDS if stream]
+
+
+def opened(server: GunicornServer, path: str, model: str, stream: bool) -> Client:
+    client = Client(server.port)
+    client.send(request_bytes(path, request_body(path, model, stream)))
+    return client
+
+
+def close(client: Client, abruptly: bool) -> None:
+    if abruptly:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sock.close()
+
+
+@pytest.mark.parametrize("script", ["silence", "silence-mid-body"])
+def test_while_the_upstream_is_silent(patient_server: GunicornServer, upstream: RawUpstream, script: str) -> None:
+    def left(kind: tuple[tuple[str, bool], bool]) -> bool:
+        (path, stream), abruptly = kind
+        model = unique(script)
+        client = opened(patient_server, path, model, stream)
+        call = upstream.call_of(model)
+        time.sleep(0.2)
+        close(client, abruptly)
+        return call.left.wait(WITHIN)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(left, itertools.product(KINDS, (False, True))))
+
+
+@pytest.mark.parametrize("abruptly", [False, True], ids=["FIN", "RST"])
+@pytest.mark.parametrize("path", STREAMS)
+def test_in_mid_stream(patient_server: GunicornServer, upstream: RawUpstream, path: str, abruptly: bool) -> None:
+    model = unique("talkative")
+    client = opened(patient_server, path, model, True)
+    client.until(b"more ")
+    close(client, abruptly)
+    assert upstream.call_of(model).left.wait(WITHIN)
+
+
+@pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)
+def test_while_an_endless_answer_comes_at_full_speed(
+    patient_server: GunicornServer, upstream: RawUpstream, path: str, stream: bool
+) -> None:
+    model = unique("endless")
+    client = opened(patient_server, path, model, stream)
+    upstream.call_of(model)
+    close(client, False)
+    assert upstream.call_of(model).left.wait(WITHIN)
+
+
+@needs_openssl
+@pytest.mark.parametrize("stream", [False, True])
+def test_while_tls_stalls(tls_server: GunicornServer, tls_upstream: RawUpstream, stream: bool) -> None:
+    tls_upstream.stalls = True
+    tls_upstream.close_connections()
+    tls_upstream.stalled_call_left.clear()
+    try:
+        before = tls_upstream.accepted
+        client = opened(tls_server, CHAT, unique("good"), stream)
+        wait_until(lambda: tls_upstream.accepted > before)
+        client.sock.close()
+        assert tls_upstream.stalled_call_left.wait(0.9), "before the connect timeout"
+    finally:
+        tls_upstream.stalls = False
+
+
+def test_leaving_in_the_middle_of_ones_own_body_sends_nothing(
+    patient_server: GunicornServer, upstream: RawUpstream
+) -> None:
+    model = unique("good")
+    with Client(patient_server.port) as client:
+        client.send(request_bytes(MESSAGES, request_body(MESSAGES, model, False))[:-20])
+    time.sleep(0.3)
+    assert upstream.calls_of(model) == []
+
+
+def test_a_hundred_leave_at_once_and_nothing_is_left(patient_server: GunicornServer, upstream: RawUpstream) -> None:
+    worker = patient_server.worker
+    before = worker.num_fds()
+    models = [unique("silence") for _ in range(100)]
+    clients = [opened(patient_server, *KINDS[at % 4][:1], model, KINDS[at % 4][1]) for at, model in enumerate(models)]
+    for model in models:
+        upstream.call_of(model)
+    for client in clients:
+        client.sock.close()
+    for model in models:
+        assert upstream.call_of(model).left.wait(WITHIN)
+    wait_until(lambda: worker.num_fds() <= before + 5, 3, "descriptors to be closed")
+
+
+def test_a_pipelined_request_is_not_taken_for_leaving(patient_server: GunicornServer) -> None:
+    with Client(patient_server.port) as client:
+        first = request_bytes(CHAT, request_body(CHAT, unique("late"), False))
+        client.send(first + request_bytes(CHAT, request_body(CHAT, unique("good"), False)))
+        assert client.reply().status == 200
+        assert client.reply().status == 200

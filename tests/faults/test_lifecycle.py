@@ -1,0 +1,165 @@
+"""Stopping, reloading, and workers that die."""
+
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+
+from .conftest import start
+from .gunicorn_server import GunicornServer
+from .raw_client import CHAT, MESSAGES, Client, Reply, ask, raw, request_body, request_bytes
+from .raw_upstream import RawUpstream
+from .scripts import TEXT
+from .test_upstream_faults import text_of, unique
+
+
+def opened(server: GunicornServer, path: str, script: str) -> Client:
+    client = Client(server.port)
+    client.send(request_bytes(path, request_body(path, unique(script), True)))
+    client.until(b"word ")
+    return client
+
+
+def environ(upstream: RawUpstream, **others: object) -> dict[str, object]:
+    return {"UPSTREAM_BASE": f"http://127.0.0.1:{upstream.port}", "WORKERS": 2, "GRACEFUL_TIMEOUT": 5} | others
+
+
+def refused(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_sigterm_lets_streams_finish_and_refuses_new_connections(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream)):
+        family = [server.process_info, *server.workers()]
+        clients = [opened(server, path, "slow") for path in (CHAT, MESSAGES) for _ in range(4)]
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for(lambda port=server.port: refused(port), 1.5)  # type: ignore[misc]
+        for client in clients:
+            reply_rest = b""
+            while piece := client.sock.recv(65536):
+                reply_rest += piece
+            assert reply_rest.endswith(b"0\r\n\r\n")
+            assert b"[DONE]" in reply_rest or b"message_stop" in reply_rest
+            client.sock.close()
+        assert server.process.wait(5) == 0
+        assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_streams_that_outlast_the_grace_are_cut_and_not_ended(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream, GRACEFUL_TIMEOUT=1)):
+        model = unique("talkative")
+        client = Client(server.port)
+        client.send(request_bytes(CHAT, request_body(CHAT, model, True)))
+        client.until(b"more ")
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        rest = b""
+        while piece := client.sock.recv(65536):
+            rest += piece
+        assert time.monotonic() - began < 5
+        assert b"[DONE]" not in rest
+        assert not rest.endswith(b"0\r\n\r\n"), "HTTP itself says that it was cut"
+        assert upstream.call_of(model).left.wait(2)
+        client.sock.close()
+        server.process.wait(5)
+
+
+class Asking:
+    """Asks over and over, with a new connection each time or on one, until told to stop."""
+
+    def __init__(self, server: GunicornServer, keep: bool) -> None:
+        self._server = server
+        self._keep = keep
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> int:
+        """How often it was answered; an answer that fails, fails this."""
+        answered = 0
+        client = Client(self._server.port)
+        while not self._stop.is_set():
+            path = (CHAT, MESSAGES)[answered % 2]
+            stream = answered % 3 == 0
+            reply: Reply = client.ask(path, unique("good"), stream)
+            assert text_of(reply, path, stream) == TEXT
+            answered += 1
+            if not self._keep or reply.headers["connection"] == "close":
+                client.sock.close()
+                client = Client(self._server.port)
+        client.sock.close()
+        return answered
+
+
+def test_sighup_loses_no_request_and_cuts_no_stream(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream)):
+        before = {worker.pid for worker in server.workers()}
+        streams = [opened(server, path, "slow") for path in (CHAT, MESSAGES)]
+        asking = [Asking(server, keep) for keep in (False, True)]
+        with ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(one.run) for one in asking]
+            try:
+                server.process.send_signal(signal.SIGHUP)
+                for client in streams:
+                    rest = client.until(b"0\r\n\r\n")
+                    assert b"[DONE]" in rest or b"message_stop" in rest
+                    client.sock.close()
+                server.wait_for(lambda: before.isdisjoint(worker.pid for worker in server.workers()))  # noqa: B023
+                time.sleep(0.5)
+            finally:
+                for one in asking:
+                    one.stop()
+            assert all(answer.result() > 20 for answer in answers)
+
+
+def test_an_idle_connection_ends_quietly_with_its_worker(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream, WORKERS=1, GRACEFUL_TIMEOUT=1)):
+        with Client(server.port) as client:
+            assert client.ask(CHAT, unique("good"), False).status == 200
+            server.process.send_signal(signal.SIGTERM)
+            assert client.sock.recv(65536) == b"", "and not a 500, which the next request would take for its answer"
+        server.process.wait(10)
+
+
+def test_a_killed_worker_is_replaced_and_disturbs_no_stream_of_another(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream)):
+        streams = [opened(server, CHAT, "slow") for _ in range(12)]
+        owner = {client: worker_of(server, client) for client in streams}
+        victim = owner[streams[0]]
+        psutil.Process(victim).kill()
+        for client in streams:
+            rest = b""
+            try:
+                while piece := client.sock.recv(65536):
+                    rest += piece
+                    if rest.endswith(b"0\r\n\r\n"):
+                        break
+            except ConnectionError:
+                pass
+            assert (b"[DONE]" in rest) == (owner[client] != victim)
+            client.sock.close()
+        server.wait_for(lambda: len({w.pid for w in server.workers()} - {victim}) == 2)  # noqa: B023
+        for _ in range(5):
+            assert text_of(ask(server.port, CHAT, unique("good"), False), CHAT, False) == TEXT
+
+
+def worker_of(server: GunicornServer, client: Client) -> int:
+    port = client.sock.getsockname()[1]
+    for worker in server.workers():
+        if any(connection.raddr and connection.raddr.port == port for connection in worker.net_connections()):
+            return worker.pid
+    raise AssertionError("no worker has it")
+
+
+def test_health_is_all_that_runs_without_an_upstream() -> None:
+    for server in start(UPSTREAM_BASE="http://127.0.0.1:9"):
+        assert raw(server.port, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+        assert raw(server.port, b"GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n").status == 503

@@ -1,0 +1,97 @@
+"""Metrics over several workers, read as Prometheus reads them."""
+
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import openai
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.faults.gunicorn_server import GunicornServer
+
+ROUTE = "/v1/chat/completions"
+WORKERS = 2
+
+
+class Measured:
+    """A running proxy of two workers, and its metrics by (name, labels)."""
+
+    def __init__(self, server: GunicornServer, metrics_port: int) -> None:
+        self.server = server
+        self._metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        self.client = openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="k", max_retries=0)
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sample's value, once some worker serves the port; 0 if there is none yet."""
+        samples = [sample for family in self._families() for sample in family.samples]
+        return sum(
+            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def wait_for_replacements(self, killed: int) -> None:
+        """Until as many workers were started anew."""
+        self.server.wait_for(lambda: self.server.log().count("Booting worker") >= WORKERS + killed)
+
+    def _families(self) -> list:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                with urllib.request.urlopen(self._metrics_url, timeout=5) as answer:
+                    return list(text_string_to_metric_families(answer.read().decode()))
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+    def ask(self, text: str) -> None:
+        self.client.chat.completions.create(model="made-up", messages=[{"role": "user", "content": text}])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[Measured]:
+    port = free_port()
+    with GunicornServer(UPSTREAM_BASE="sandbox:", WORKERS=WORKERS, METRICS_PORT=port, GRACEFUL_TIMEOUT=2) as server:
+        yield Measured(server, port)
+
+
+def test_requests_of_all_workers_are_summed_up(measured: Measured) -> None:
+    for _ in range(8):
+        # A connection each, so that both workers get some.
+        measured.client.with_options(default_headers={"Connection": "close"})
+        measured.ask("Hello")
+    with pytest.raises(openai.RateLimitError):
+        measured.ask("sandbox:error 429")
+    assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200") == 8
+    assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="429") == 1
+    assert measured.value("anthropic_proxy_errors_total", kind="UpstreamRefusal", ended_by="upstream") == 1
+    assert measured.value("anthropic_proxy_request_seconds_count", route=ROUTE) == 9
+    assert measured.value("anthropic_proxy_upstream_seconds_count", route=ROUTE) >= 8
+    # Model names come from clients, so they are no labels.
+    assert measured.value("anthropic_proxy_tokens_total", model="other", direction="output") > 0
+
+
+def test_an_open_stream_is_counted_until_its_client_leaves(measured: Measured) -> None:
+    message = {"role": "user", "content": "sandbox:slow 0.5 Hello"}
+    stream = measured.client.chat.completions.create(model="m", messages=[message], stream=True)
+    next(iter(stream))
+    assert measured.value("anthropic_proxy_open_requests") == 1
+    stream.close()
+    deadline = time.monotonic() + 5
+    while measured.value("anthropic_proxy_open_requests") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert measured.value("anthropic_proxy_open_requests") == 0
+
+
+def test_another_worker_serves_them_when_one_is_killed(measured: Measured) -> None:
+    before = measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200")
+    for killed, worker in enumerate(measured.server.workers(), start=1):
+        worker.kill()
+        measured.wait_for_replacements(killed)
+        assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200") == before

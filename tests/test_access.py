@@ -1,0 +1,148 @@
+"""Who may use the server's key: addresses, proxies in front, host names."""
+
+import pytest
+
+from app import create_app
+from app.access import client_addresses, upstream_credentials
+from app.errors import Unauthorized
+from app.settings import Settings
+
+SERVER = {"x-api-key": "sk-server", "authorization": "Bearer sk-server"}
+
+
+def admitted(headers: dict[str, str], address: str = "127.0.0.1", **environ: str) -> bool:
+    settings = Settings.from_env({"SERVER_API_KEY": "sk-server"} | environ)
+    try:
+        return upstream_credentials(headers, address, settings) == SERVER
+    except Unauthorized:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("localhost:5000", True),
+        ("LOCALHOST:5000", True),
+        ("localhost.", True),
+        ("app.localhost:5000", True),
+        ("127.0.0.1:5000", True),
+        ("192.168.1.5", True),
+        ("203.0.113.7:5000", True),
+        ("[::1]:5000", True),
+        ("[fe80::1%eth0]:5000", True),
+        ("proxy:5000", True),
+        ("host.docker.internal:5000", True),
+        ("box.local", True),
+        ("", True),
+        ("evil.example", False),
+        ("evil.example:5000", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("evillocal.example", False),
+        ("llm.example.com", True),
+        ("LLM.example.com.:443", True),
+        ("other.example.com", False),
+    ],
+)
+def test_a_public_host_name_may_be_a_rebound_one(host: str, expected: bool) -> None:
+    assert admitted({"host": host}, ALLOWED_HOSTS="LLM.example.com") is expected
+
+
+def test_who_may_be_anyone_may_have_any_host() -> None:
+    assert admitted({"host": "evil.example"}, "8.8.8.8", ALLOW_ANONYMOUS="true")
+
+
+@pytest.mark.parametrize(
+    ("headers", "peer", "trusted", "expected"),
+    [
+        # Nobody listed: whoever came through a proxy is a stranger.
+        ({"x-forwarded-for": "10.0.0.5"}, "127.0.0.1", "", False),
+        ({"x-forwarded-for": ""}, "127.0.0.1", "", False),
+        ({"forwarded": "for=10.0.0.5"}, "127.0.0.1", "", False),
+        ({"x-real-ip": "10.0.0.5"}, "127.0.0.1", "", False),
+        ({"x-forwarded-proto": "https"}, "127.0.0.1", "", False),
+        ({"x-forwarded-host": "localhost"}, "127.0.0.1", "", False),
+        ({"via": "1.1 squid"}, "127.0.0.1", "", False),
+        ({"cf-connecting-ip": "10.0.0.5"}, "127.0.0.1", "", False),
+        # Another proxy than the listed one.
+        ({"x-forwarded-for": "10.0.0.5"}, "127.0.0.1", "10.9.9.9", False),
+        # The listed one.
+        ({"x-forwarded-for": "10.0.0.5"}, "127.0.0.1", "127.0.0.1", True),
+        ({"x-forwarded-for": "8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "203.0.113.7"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.5:4711"}, "127.0.0.1", "127.0.0.1", True),
+        ({"x-forwarded-for": "[fd00::5]:4711"}, "127.0.0.1", "127.0.0.1", True),
+        ({"x-forwarded-for": "10.0.0.5"}, "::ffff:127.0.0.1", "127.0.0.1", True),
+        ({}, "127.0.0.1", "127.0.0.1", True),
+        # What the client itself wrote stands on the left and is not believed.
+        ({"x-forwarded-for": "10.0.0.5, 8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "127.0.0.1, 8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "8.8.8.8, 10.0.0.5"}, "127.0.0.1", "127.0.0.1", True),
+        # A chain of listed ones.
+        ({"x-forwarded-for": "8.8.8.8, 10.0.0.1"}, "127.0.0.1", "127.0.0.1, 10.0.0.0/8", False),
+        ({"x-forwarded-for": "192.168.1.1, 10.0.0.1"}, "10.0.0.2", "10.0.0.0/8", True),
+        # The client sits where the proxies are.
+        ({"x-forwarded-for": "10.7.7.7, 10.0.0.1"}, "10.0.0.2", "10.0.0.0/8", True),
+        # Nonsense is a stranger.
+        ({"x-forwarded-for": "unknown"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.5,"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.999"}, "127.0.0.1", "127.0.0.1", False),
+        # The other two ways to tell it.
+        ({"x-real-ip": "10.0.0.5"}, "127.0.0.1", "127.0.0.1", True),
+        ({"x-real-ip": "8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"forwarded": 'for=8.8.8.8, For="[fd00::5]:80";proto=https;by=x'}, "127.0.0.1", "127.0.0.1", True),
+        ({"forwarded": "for=10.0.0.5, for=8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"forwarded": "for=_hidden"}, "127.0.0.1", "127.0.0.1", False),
+        ({"forwarded": "proto=https"}, "127.0.0.1", "127.0.0.1", False),
+        # A header that the proxy hands on as the client wrote it does not help the client.
+        ({"x-forwarded-for": "8.8.8.8", "x-real-ip": "10.0.0.5"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.5", "forwarded": "for=8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-proto": "https"}, "127.0.0.1", "127.0.0.1", False),
+    ],
+)
+def test_behind_a_reverse_proxy(headers: dict[str, str], peer: str, trusted: str, expected: bool) -> None:
+    assert admitted(headers, peer, TRUSTED_PROXIES=trusted) is expected
+
+
+def test_a_forged_header_gains_nothing_without_a_proxy() -> None:
+    assert not admitted({"x-forwarded-for": "127.0.0.1"}, "8.8.8.8", TRUSTED_PROXIES="10.0.0.1")
+
+
+def test_every_key_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, known: bytes) -> bool:
+        compared.append((given, known))
+        return given == known
+
+    monkeypatch.setattr("app.access.hmac.compare_digest", compare)
+    settings = Settings.from_env({"PROXY_API_KEYS": "pk-1,pk-2", "SERVER_API_KEY": "sk-server"})
+    assert upstream_credentials({"x-api-key": "pk-1"}, "8.8.8.8", settings) == SERVER
+    assert {(b"pk-1", b"pk-1"), (b"pk-1", b"pk-2")} <= set(compared)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, []),
+        ({"SERVER_API_KEY": "k"}, []),
+        ({"ALLOW_ANONYMOUS": "true"}, []),
+        ({"SERVER_API_KEY": "k", "ALLOW_ANONYMOUS": "true"}, ["0.0.0.0:5000 spends SERVER_API_KEY"]),
+        ({"SERVER_API_KEY": "k", "ALLOW_ANONYMOUS": "true", "PROXY_API_KEYS": "p"}, []),
+        ({"PROXY_API_KEYS": "p"}, ["without any key"]),
+    ],
+)
+def test_an_operator_is_told_of_an_open_purse(
+    environ: dict[str, str], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_app(Settings.from_env({"UPSTREAM_BASE": "sandbox:"} | environ))
+    warned = capsys.readouterr().err.splitlines()
+    assert len(warned) == len(said)
+    assert all(text in line for text, line in zip(said, warned, strict=True))
+
+
+def test_addresses_of_a_direct_client() -> None:
+    settings = Settings.from_env({})
+    assert [str(found) for found in client_addresses({}, "192.168.0.4", settings)] == ["192.168.0.4"]
+    assert client_addresses({}, "", settings) == [None]

@@ -1,0 +1,62 @@
+"""Strict JSON: what is read, and what is said of what is not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.errors import InvalidRequest
+from app.json_body import MAX_VALUES, dump_json, read_json
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, [], "x", 1, 1.5, -0.0, True, None, {"a": [{"b": "é🤔\u2028"}]}, {"n": 2**70}, "\\ud800 in words", 1e308],
+)
+def test_values_survive(value: Any) -> None:
+    assert read_json(json.dumps(value).encode()) == value
+    assert read_json(dump_json(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "said"),
+    [
+        (b"", None, "empty"),
+        (b" \n", None, "empty"),
+        (b"\xef\xbb\xbf{}", None, "BOM"),
+        (b'{"a": "\xff"}', None, "UTF-8 (byte 7)"),
+        ('{"a": 1}'.encode("utf-16"), None, "UTF-8"),
+        (b'{"a": 1,}', None, "not valid JSON"),
+        (b'{"a": 1} x', None, "Extra data"),
+        (b"{'a': 1}", None, "not valid JSON"),
+        (b'{"a": [1, NaN]}', "a.1", "NaN"),
+        (b'{"a": -Infinity}', "a", "-Infinity"),
+        (b'{"a": {"b": 1e999}}', "a.b", "too large"),
+        (b'{"a": {"b": 1, "b": 2}}', "a.b", "twice"),
+        (b'{"a": 1, "a": 1}', "a", "twice"),
+        (b'{"a": ["x", "\\ud83e"]}', "a.1", "surrogate"),
+        (b'{"\\udead": 1}', None, "surrogate"),
+        (b"[" * 200_000, None, "deep"),
+        (b'{"a": ' + b"1" * 5000 + b"}", None, "too many digits"),
+        (b"[" + b"{}," * MAX_VALUES + b"1]", None, "more than"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_what_is_refused(body: bytes, param: str | None, said: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        read_json(body)
+    assert raised.value.param == param
+    assert said in raised.value.message
+    assert "sys." not in raised.value.message
+
+
+def test_text_full_of_brackets_is_not_many_values() -> None:
+    assert len(read_json(json.dumps("[{," * MAX_VALUES).encode())) == 3 * MAX_VALUES
+
+
+def test_what_cannot_be_written_is_the_clients_error() -> None:
+    value: Any = 1
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(InvalidRequest):
+        dump_json(value)
