@@ -17,7 +17,7 @@ from werkzeug.utils import import_string
 from app.thinking_file import FileStore, shared_path
 from app.thinking_memory import Blocks, MemoryStore
 
-_COUNTED = re.compile(r"(^|[:._-])\d{0,4}$")
+_COUNTED = re.compile(r"(^|:)\d*$")
 _logger = logging.getLogger("anthropic_proxy.thinking_store")
 
 
@@ -28,8 +28,8 @@ def owner_of(host: str, credentials: Mapping[str, str]) -> str:
 
 
 def names_one_call(id: str) -> bool:
-    """Whether a tool call id is unique: Kimi's `functions.f:0` and others' `call_0` begin anew in each conversation, and
-    would bring back the thinking of another one."""
+    """Whether a tool call id is unique; Kimi's `functions.f:0` begins anew in each conversation, and would bring back the
+    thinking of another one."""
     return _COUNTED.search(id) is None
 
 

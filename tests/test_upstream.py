@@ -1,7 +1,13 @@
 """The upstream's answers read in this process, where a wait blocks in `poll` as under `flask run`."""
 
+import contextlib
+import select
+import shutil
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +16,10 @@ from app.errors import InvalidRequest, UpstreamBroken, UpstreamTimeout, Upstream
 from app.settings import Settings
 from app.upstream import Answer, Pending, Upstream
 
+from .faults.answers import message
+from .faults.certificates import Authority
 from .faults.raw_upstream import RawUpstream
-from .faults.scripts import LEFTOVER, SCRIPTS, message, redirect
+from .faults.scripts import LEFTOVER, SCRIPTS, redirect
 
 HEADERS = {"content-type": "application/json", "x-api-key": "k"}
 
@@ -165,3 +173,62 @@ def test_a_proxy_on_the_way(raw: RawUpstream) -> None:
     (call,) = raw.calls_of("good#proxied")
     assert call.head.startswith(b"POST http://upstream.example/anthropic/v1/messages HTTP/1.1\r\n")
     assert call.headers["host"] == "upstream.example"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command makes the certificate")
+def test_a_tunnel_through_a_proxy(tmp_path: Path) -> None:
+    """For https:// it only carries bytes: the key goes no further than the upstream's own TLS."""
+    authority = Authority(tmp_path)
+    with RawUpstream(SCRIPTS, authority.server_context("localhost")) as secure, Tunnel(secure.port) as tunnel:
+        base = {"UPSTREAM_BASE": "https://localhost", "UPSTREAM_PROXY": f"http://127.0.0.1:{tunnel.port}"}
+        upstream = Upstream(Settings.from_env(base | {"UPSTREAM_CA_FILE": str(authority.ca_file)}))
+        assert body_of(upstream, "good") == message()
+        assert body_of(upstream, "good") == message()
+        assert tunnel.heads == [b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n"]
+        tunnel.status = b"407 Proxy Authentication Required"
+        with pytest.raises(UpstreamUnreachable):
+            sent(Upstream(Settings.from_env(base)), "good")
+
+
+class Tunnel:
+    """A proxy whose CONNECT leads to one port, whatever it is asked for."""
+
+    def __init__(self, destination: int) -> None:
+        self._destination = destination
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.heads: list[bytes] = []
+        self.status = b"200 Connection established"
+        self._thread = threading.Thread(target=self._accept)
+
+    def __enter__(self) -> "Tunnel":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=(client,)).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with client:
+            head = client.recv(65536)
+            client.sendall(b"HTTP/1.1 " + self.status + b"\r\n\r\n")
+            if not self.status.startswith(b"200"):
+                return
+            self.heads.append(head)
+            with socket.create_connection(("127.0.0.1", self._destination)) as upstream:
+                other = {client: upstream, upstream: client}
+                with contextlib.suppress(OSError):
+                    while True:
+                        for ready in select.select(list(other), [], [])[0]:
+                            data = ready.recv(65536)
+                            if not data:
+                                return
+                            other[ready].sendall(data)

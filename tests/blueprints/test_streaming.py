@@ -10,9 +10,10 @@ from werkzeug.serving import make_server
 from app import create_app
 from app.settings import Settings
 
+from ..faults.answers import TEXT
 from ..faults.raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, request_body, request_bytes
 from ..faults.raw_upstream import RawUpstream
-from ..faults.scripts import SCRIPTS, TEXT
+from ..faults.scripts import SCRIPTS
 
 
 @pytest.fixture(scope="module")

@@ -34,16 +34,26 @@ class GunicornServer:
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self._environ, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
-        workers = int(self._environ["WORKERS"])
-        self.wait_for(lambda: self.log().count("Booting worker") >= workers and "Listening at" in self.log())
-        match = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
-        assert match is not None
-        self.port = int(match[1])
+        try:
+            self._wait_until_it_listens()
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _wait_until_it_listens(self) -> None:
+        workers = int(self._environ["WORKERS"])
+        self.wait_for(lambda: self.log().count("Booting worker") >= workers and "Listening at" in self.log())
+        match = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
+        assert match is not None
+        self.port = int(match[1])
+
+    def _stop(self) -> None:
         family = [self.process_info, *self.workers()] if self.process.poll() is None else []
         if family:
             self.process.send_signal(signal.SIGQUIT)

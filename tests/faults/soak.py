@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .answers import MEGABYTE
 from .gunicorn_server import GunicornServer
 from .raw_client import KINDS, Client, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .scripts import MEGABYTE, SCRIPTS, redirect
+from .scripts import SCRIPTS, redirect
 
 CLIENTS = 16
 GOOD = ["good", "gzipped", "until-close", "late-last-chunk", "leftover", "cookie"]

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from .answers import TEXT
 from .conftest import start
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, MESSAGES, Client, Reply, ask, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .scripts import TEXT
 from .test_upstream_faults import text_of, unique
 
 

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from .answers import MEGABYTE, TEXT
 from .awaiting import wait_until
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KINDS, MESSAGES, Client, ask, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .scripts import MEGABYTE, TEXT
 from .test_upstream_faults import error_of, text_of, unique
 
 

@@ -3,11 +3,11 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from .answers import TEXT
 from .awaiting import wait_until
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KIND_IDS, MESSAGES, Client, ask, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .scripts import TEXT
 from .test_upstream_faults import text_of, unique
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from .answers import TEXT
 from .awaiting import wait_until
 from .certificates import Authority
 from .conftest import CONNECT_TIMEOUT, start
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, ask, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .scripts import SCRIPTS, TEXT
+from .scripts import SCRIPTS
 from .test_upstream_faults import SLACK, ask_all, error_of, text_of, unique
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command makes the certificates")

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from .answers import MEGABYTE, TEXT
 from .conftest import READ_TIMEOUT, REDIRECTS
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KEY, KIND_IDS, KINDS, Client, Reply, ask, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .scripts import LEFTOVER, MEGABYTE, TEXT
+from .scripts import LEFTOVER
 
 SLACK = 1.5
 """Seconds: two sweeps of half a second, and a busy machine."""
