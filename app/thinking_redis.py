@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class RedisStore:
             # The one that every Redis, fork and proxy in front of one speaks.
             protocol=2,
         )
+        weakref.finalize(self, self._redis.close)
         self._max_age = max(1, int(max_age))
         self._recovery = recovery
         self._ask_at = float("-inf")

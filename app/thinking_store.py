@@ -28,8 +28,8 @@ def owner_of(host: str, credentials: Mapping[str, str]) -> str:
 
 
 def names_one_call(id: str) -> bool:
-    """Whether a tool call id is unique; Kimi's `functions.f:0` begins anew in each conversation, and would bring back the
-    thinking of another one."""
+    """Whether a tool call id is unique: Kimi's `functions.f:0` begins anew in each conversation, and would bring back
+    another one's thinking."""
     return _COUNTED.search(id) is None
 
 
