@@ -16,6 +16,7 @@ MAX_VALUES = 1_000_000
 """24 MB of `{},` is 8 million objects and 690 MB of memory once parsed; no honest request comes near this."""
 
 
+_SURROGATE = re.compile(rb"\\u[dD]")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
@@ -73,7 +74,7 @@ def read_json(body: bytes) -> Any:
         raise InvalidRequest(
             f"The request body is not valid UTF-8 (byte {error.start}); send JSON encoded as UTF-8."
         ) from None
-    if _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
+    if len(body) > MAX_VALUES and _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
         raise InvalidRequest(f"The request body holds more than {MAX_VALUES:,} JSON values.")
     reading = _StrictReading()
     try:
@@ -90,7 +91,7 @@ def read_json(body: bytes) -> Any:
     except ValueError:
         # Python's limit of 4,300 digits; its own message names a function of Python's.
         raise InvalidRequest("The request body is not valid JSON: a number has too many digits.") from None
-    if reading.refused or b"\\ud" in body or b"\\uD" in body:
+    if reading.refused or _SURROGATE.search(body):
         _refuse_first(value)
     return value
 
