@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
-from requests.structures import CaseInsensitiveDict
 
 from app.errors import InvalidRequest, UpstreamBroken
 from app.exchange import Exchange
@@ -17,6 +16,7 @@ from app.pool import Pool
 from app.settings import Settings
 
 _ENDS_A_LINE = re.compile(r"[\r\n\0]")
+_SEND_OF_REQUESTS = requests.adapters.HTTPAdapter.send
 
 
 class SocketAdapter(requests.adapters.HTTPAdapter):
@@ -31,6 +31,15 @@ class SocketAdapter(requests.adapters.HTTPAdapter):
         url = urlsplit(settings.upstream_base)
         self._host = url.netloc
         self._prefix_length = len(f"{url.scheme}://{url.netloc}")
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """What `HTTPAdapter.send` does with this class, without what it does for other adapters.
+
+        A library that replaces it to answer by itself, as `responses` does in tests, still sees every request.
+        """
+        if requests.adapters.HTTPAdapter.send is not _SEND_OF_REQUESTS:
+            return super().send(request, *args, **options)
+        return response_of(request, ExchangeBody(self.exchange(request, self.request_url(request, None))))
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         return _BoundPool(self, request)
@@ -121,12 +130,19 @@ class ExchangeBody:
         raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
 
 
+class _Response(requests.Response):
+    def __init__(self) -> None:
+        """Without the cookie jar, encodings and history that nobody here asks for."""
+
+
 def response_of(request: requests.PreparedRequest, body: ExchangeBody) -> requests.Response:
-    """A response of an exchange, without the cookies, encodings and history that nobody here asks for."""
-    response = requests.Response()
+    """A response of an exchange; its header names are in lower case.
+
+    It does not hold `request`: a stream lives long, and the body of its request may be large.
+    """
+    response = _Response()
     response.status_code = body.exchange.status
-    response.headers = CaseInsensitiveDict(body.exchange.headers)
+    response.headers = dict(body.exchange.headers)  # type: ignore[assignment]
     response.raw = body
     response.url = str(request.url)
-    response.request = request
     return response

@@ -104,8 +104,9 @@ class Upstream:
     variables and redirects, none of which may happen here.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_retry: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
+        self._on_retry = on_retry
         self.base = settings.upstream_base
         url = urlsplit(self.base)
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -145,6 +146,7 @@ class Upstream:
             if pause is None:
                 return answer
             answer.close()
+            self._on_retry()
             time.sleep(pause)
             if client is not None and client.has_left():
                 raise ClientGone("The client left.")
