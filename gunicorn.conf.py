@@ -5,6 +5,7 @@ that (requests, urllib3, so all of app/) fails in the workers with a RecursionEr
 import none of it here.
 """
 
+import gc
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from gevent import GreenletExit
 from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
+from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -73,6 +75,31 @@ reuse_port = False
 # replaced or counts tokens. More only when a core is busy: the number of cores says nothing inside a
 # container.
 workers = whole("WORKERS", 2, 1, 1024)
+
+
+class OneWriteResponse(wsgi.Response):
+    """gunicorn's response, except that the head goes out with the first bytes behind it: one system call less."""
+
+    _held = b""
+
+    def send_headers(self) -> None:
+        if not self.headers_sent:
+            lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+            self._held = "".join(lines).encode("latin-1")
+            self.headers_sent = True
+
+    def _emit_body(self, data: bytes) -> None:
+        if self.chunked:
+            data = b"%X\r\n%b\r\n" % (len(data), data)
+        held, self._held = self._held, b""
+        self.sock.sendall(held + data if held else data)
+
+    def close(self) -> None:
+        self.send_headers()
+        end = self._held + (b"0\r\n\r\n" if self.chunked else b"")
+        self._held = b""
+        if end:
+            self.sock.sendall(end)
 
 
 class GracefulWorker(GeventWorker):
@@ -243,6 +270,13 @@ def on_starting(server: Arbiter) -> None:
             WANTED_CONNECTIONS,
             worker_connections,
         )
+
+
+def post_worker_init(worker: Worker) -> None:
+    wsgi.Response = OneWriteResponse
+    # What the application is made of never becomes garbage: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.access import cautions
 from app.blueprints import canonical, chat_completions, cors, count_tokens, failures, health, messages, models
@@ -22,6 +25,28 @@ from app.thinking_store import store_for
 from app.upstream import Upstream
 
 
+class Service(Flask):
+    """Flask without what a service of plain functions and no cookies pays for on each request."""
+
+    class NoSession(SessionInterface):
+        """No cookie is read or set."""
+
+        def open_session(self, app: Flask, request: Request) -> SessionMixin:
+            return _NO_SESSION
+
+        def is_null_session(self, obj: object) -> bool:
+            return True
+
+    session_interface = NoSession()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Every view and hook here is synchronous; Flask would inspect each of them, on each request."""
+        return func
+
+
+_NO_SESSION = NullSession()
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application; without `settings` they come from the environment.
 
@@ -31,12 +56,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging(settings.log_level, settings.log_format)
     for caution in cautions(settings):
         logging.getLogger("anthropic_proxy").warning(caution)
-    app = Flask(__name__, static_folder=None)
+    app = Service(__name__, static_folder=None)
     # No redirects, which few clients follow with a POST, and no answers to OPTIONS but those of cors.py.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    counted = metrics(settings)
     app.extensions[EXTENSION] = Services(
-        settings, Upstream(settings), Lessons(), store_for(settings.thinking_store), metrics(settings)
+        settings, Upstream(settings, counted.retried), Lessons(), store_for(settings.thinking_store), counted
     )
     app.before_request(_begin)
     app.after_request(guarded)
@@ -45,7 +71,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(module.blueprint)
     count_tokens.register(app, settings)
     health.register(app, settings)
-    cors.register(app)
+    if settings.cors_origins:
+        cors.register(app)
     failures.register(app)
     return app
 

@@ -51,7 +51,6 @@ class ChatExchange:
         self._chat_request = chat_request
         self._route = route
         self._record = record
-        self._owner = owner_of(services.upstream.host, caller.credentials)
         settings = services.settings
         self._options = Options(settings.default_max_tokens, settings.strict_params, settings.auto_cache_control)
         self._translation: Translation
@@ -86,6 +85,7 @@ class ChatExchange:
             for frame in self._frames():
                 began = True
                 yield frame
+                del frame
         except UpstreamError as error:
             if not began:
                 raise
@@ -118,6 +118,8 @@ class ChatExchange:
                     yield KEEPALIVE
                     continue
                 yield from self._frame(events, turn)
+                # While the next ones are awaited, nobody holds the last.
+                del events
                 if self._stream.ended:
                     break
             if turn is None or not turn.paused:
@@ -231,7 +233,10 @@ class ChatExchange:
 
     def _recalled(self) -> dict[str, list[Event]]:
         ids = recallable_ids(self._chat_request.get("messages"))
-        return self._services.thinking.recall(self._owner, ids) if ids else {}
+        return self._services.thinking.recall(self._owner(), ids) if ids else {}
+
+    def _owner(self) -> str:
+        return owner_of(self._services.upstream.host, self._caller.credentials)
 
     def _estimate(self, output: str) -> Usage:
         model = self._route.upstream_model
@@ -248,4 +253,4 @@ class ChatExchange:
         blocks_by_call = self._stream.thinking_by_call.items()
         thinking = {id: blocks for id, blocks in blocks_by_call if blocks and names_one_call(id)}
         if thinking:
-            self._services.thinking.remember(self._owner, thinking)
+            self._services.thinking.remember(self._owner(), thinking)

@@ -16,6 +16,8 @@ from app.translate.usage import input_tokens, tokens
 
 _logger = logging.getLogger("anthropic_proxy.requests")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]{0,200}")
+"""A value that goes into a line as it is: nothing that _UNSAFE finds, and not too long."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST = 200
 """Characters of a value in a line."""
@@ -108,11 +110,27 @@ class LineFormatter(logging.Formatter):
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
+    _second = 0
+    _stamp = ""
+
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "record_fields", {})
-        line = " ".join([super().format(record), *(f"{name}={_safe(value)}" for name, value in fields.items())])
+        fields = getattr(record, "record_fields", None)
+        if fields is not None:
+            return self._request_line(record, fields)
+        line = super().format(record)
         # A traceback has many lines; indented, none of them can pose as a line of its own.
         return "\n    ".join(_CONTROL.sub(_escaped, part) for part in line.split("\n"))
+
+    def _request_line(self, record: logging.LogRecord, fields: dict[str, Any]) -> str:
+        """The same format by hand: it is written for every request, and few values need an escape."""
+        if int(record.created) != self._second:
+            self._second = int(record.created)
+            self._stamp = time.strftime(self.default_time_format, time.gmtime(self._second))
+        parts = [f"{self._stamp}.{int(record.msecs):03d}Z {record.levelname} {record.msg}"]
+        for name, value in fields.items():
+            text = str(value)
+            parts.append(f"{name}={text if _PLAIN.fullmatch(text) else _safe(text)}")
+        return " ".join(parts)
 
 
 class JsonFormatter(LineFormatter):

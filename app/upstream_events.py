@@ -71,7 +71,9 @@ def answer_events(answer: Answer) -> Iterator[list[Event] | None]:
         else:
             start += data
     if is_stream(answer, start):
-        yield from _streamed(start, answer)
+        stream = _streamed(start, answer)
+        del start, data
+        yield from stream
         return
     pieces = [start]
     while data != b"":
@@ -86,8 +88,11 @@ def answer_events(answer: Answer) -> Iterator[list[Event] | None]:
 def _streamed(start: bytes, answer: Answer) -> Iterator[list[Event] | None]:
     reader = EventReader()
     data: bytes | None = start
+    del start
     while data != b"":
         yield reader.feed(data) if data else None
+        # An open stream that waits holds no bytes it has read.
+        del data
         data = answer.read()
     yield reader.end()
 

@@ -33,10 +33,14 @@ def event_stream(frames: Iterator[bytes], headers: Callable[[], Mapping[str, str
 
 def _written(first: bytes, frames: Iterator[bytes], served: RequestRecord, reader: Client) -> Iterator[bytes]:
     served.first_byte()
-    for frame in chain((first,), frames):
+    waiting = chain(iter([first]), frames)
+    # An open stream that waits holds neither its first nor its last frame.
+    del first
+    for frame in waiting:
         served.bytes_out += len(frame)
         reader.wrote()
         if len(frame) <= PIECE_BYTES:
             yield frame
+            del frame
         else:
             yield from pieces(frame)
