@@ -8,11 +8,17 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.errors import ProxyError, UpstreamError
 from app.routing import Route
 from app.translate.usage import input_tokens, tokens
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[Any]
+else:
+    # Python 3.10 cannot subscript it.
+    _StreamHandler = logging.StreamHandler
 
 _logger = logging.getLogger("anthropic_proxy.requests")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
@@ -145,7 +151,7 @@ class JsonFormatter(LineFormatter):
         return json.dumps(line)
 
 
-class StandardStream(logging.StreamHandler[Any]):
+class StandardStream(_StreamHandler):
     """Writes to what `sys.stdout` or `sys.stderr` is at that moment."""
 
     def __init__(self, name: str) -> None:
