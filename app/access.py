@@ -18,7 +18,9 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PROXIED = re.compile(r"x-forwarded(-.*)?|forwarded|via|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip")
 """Headers that only a proxy writes."""
-_FORWARDED_FOR = re.compile(r'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
+_FORWARDED_PAIR = re.compile(r'(?:[^",;]|"(?:\\.|[^"\\])*")+')
+"""A `name=value` of RFC 7239; a quoted value may hold what looks like another."""
+_FORWARDED_FOR = re.compile(r"\s*for\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _PRIVATE: tuple[Network, ...] = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -90,6 +92,11 @@ def _client_keys(headers: Mapping[str, str], bearer_first: bool) -> list[tuple[s
     return [(name, f"Bearer {key}" if name == "authorization" else key) for name, key in named if key]
 
 
+def shown_key(headers: Mapping[str, str]) -> str:
+    """The key that the client sent, whatever for; empty if it sent none."""
+    return next(filter(None, _keys(headers)), "")
+
+
 def _keys(headers: Mapping[str, str]) -> Iterator[str]:
     yield from (headers.get("x-api-key", "").strip(), _bearer(headers), headers.get("api-key", "").strip())
 
@@ -132,10 +139,18 @@ def client_addresses(headers: Mapping[str, str], address: str, settings: Setting
         return [None]
     chains = [
         headers["x-forwarded-for"].split(",") if "x-forwarded-for" in headers else [],
-        _FORWARDED_FOR.findall(headers.get("forwarded", "")) or ["?"] * ("forwarded" in headers),
+        _forwarded_for(headers["forwarded"]) if "forwarded" in headers else [],
         [headers["x-real-ip"]] if "x-real-ip" in headers else [],
     ]
     return [_client_of(chain, settings) for chain in chains if chain] or [None]
+
+
+def _forwarded_for(header: str) -> list[str]:
+    """The `for` values of a `Forwarded` header; one that is no address if there is none or its quotes do not match."""
+    if header.replace('\\"', "").count('"') % 2:
+        return ["?"]
+    pairs = map(_FORWARDED_FOR.fullmatch, _FORWARDED_PAIR.findall(header))
+    return [pair[1] for pair in pairs if pair] or ["?"]
 
 
 def _client_of(chain: list[str], settings: Settings) -> IPAddress | None:

@@ -12,7 +12,7 @@ from typing import Any
 from app.errors import ClientGone, UpstreamError, UpstreamRefusal
 from app.headers import chat_headers, listing, openai_headers, without_keys
 from app.json_body import dump_json
-from app.lessons import Lesson, lesson
+from app.lessons import lesson
 from app.profiles import Profile
 from app.request_log import RequestRecord
 from app.routing import Route
@@ -149,34 +149,45 @@ class ChatExchange:
     def _open(self, keep_alive: bool) -> Answer | Pending:
         """Send the request; once more if a refusal teaches what to leave out."""
         profile = self._services.profile(self._route.upstream_model)
-        answer = self._attempt(profile, keep_alive)
-        if isinstance(answer, Answer) and answer.status >= 400:
-            refusal, learned = self._learned(answer, profile)
-            if learned is None:
-                raise refusal
-            profile = replace(profile, **learned.changes)
-            answer = self._attempt(profile, keep_alive, learned.name)
-            if isinstance(answer, Answer) and answer.status >= 400:
-                # Not a third time; what this one teaches helps the next request.
-                raise self._learned(answer, profile)[0]
+        self._translate(profile)
+        answer = self._send(self._translation.body, keep_alive)
+        refusal = self._refusal(answer)
+        if refusal is not None:
+            answer = self._retried(refusal, profile, keep_alive)
         if isinstance(answer, Answer):
             self._accept(answer)
         return answer
 
-    def _learned(self, answer: Answer, profile: Profile) -> tuple[UpstreamRefusal, Lesson | None]:
-        """What a refused request teaches, remembered for the next ones."""
-        services = self._services
+    def _refusal(self, answer: Answer | Pending) -> UpstreamRefusal | None:
+        if not isinstance(answer, Answer) or answer.status < 400:
+            return None
         self._record.upstream_answered(answer.status)
-        refusal = read_error(answer.status, answer.body(), answer.headers)
-        if refusal.status not in LEARNED_FROM or not services.settings.learn_from_refusals:
-            return refusal, None
-        learned = lesson(refusal.message, profile)
-        if learned is not None:
-            services.lessons.remember(learned, services.upstream.host, self._route.upstream_model)
-            services.metrics.learned(learned.name)
-        return refusal, learned
+        return read_error(answer.status, answer.body(), answer.headers)
 
-    def _attempt(self, profile: Profile, keep_alive: bool, *learned: str) -> Answer | Pending:
+    def _retried(self, refusal: UpstreamRefusal, profile: Profile, keep_alive: bool) -> Answer | Pending:
+        """The answer to the request without what `refusal` names. Raises it if it teaches nothing, or the next one.
+
+        A lesson counts only once the upstream got past that refusal: its sentence may quote what a client wrote.
+        """
+        services, model = self._services, self._route.upstream_model
+        learnable = refusal.status in LEARNED_FROM and services.settings.learn_from_refusals
+        learned = lesson(refusal.message, profile) if learnable else None
+        refused = self._translation.body
+        if learned is not None:
+            self._translate(replace(profile, **learned.changes), learned.name)
+        if learned is None or self._translation.body == refused:
+            raise refusal
+        answer = self._send(self._translation.body, keep_alive)
+        again = self._refusal(answer)
+        proved = isinstance(answer, Answer) if again is None else again.message != refusal.message
+        if proved:
+            services.lessons.remember(learned, services.upstream.host, model)
+            services.metrics.learned(learned.name)
+        if again is not None:
+            raise again
+        return answer
+
+    def _translate(self, profile: Profile, *learned: str) -> None:
         self._translation = messages_request(
             self._chat_request,
             self._route.requested_model,
@@ -195,7 +206,6 @@ class ChatExchange:
         }
         self.headers = {name: listing(items) for name, items in told.items() if items}
         self._stream = ChatStream(translation.answer, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), self._estimate)
-        return self._send(translation.body, keep_alive)
 
     def _send(self, body: Event, keep_alive: bool) -> Answer | Pending:
         settings, caller = self._services.settings, self._caller
@@ -236,7 +246,8 @@ class ChatExchange:
         return self._services.thinking.recall(self._owner(), ids) if ids else {}
 
     def _owner(self) -> str:
-        return owner_of(self._services.upstream.host, self._caller.credentials)
+        who = {**self._caller.credentials, "client": self._caller.identity}
+        return owner_of(self._services.upstream.host, who)
 
     def _estimate(self, output: str) -> Usage:
         model = self._route.upstream_model

@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app, g, request
 
-from app.access import check_proxy_key, upstream_credentials
+from app.access import check_proxy_key, shown_key, upstream_credentials
 from app.headers import request_id
 from app.request_log import RequestRecord
 from app.services import Caller, Services
@@ -37,7 +37,8 @@ def caller(bearer_first: bool = False) -> Caller:
     headers = client_headers()
     credentials = upstream_credentials(headers, request.remote_addr or "", settings(), bearer_first)
     g.credentials = credentials
-    return Caller(headers, credentials, client(), record().request_id)
+    identity = shown_key(headers) or request.remote_addr or ""
+    return Caller(headers, credentials, client(), record().request_id, identity)
 
 
 def sent_keys() -> list[str]:

@@ -17,6 +17,7 @@ _PASSED_BACK = re.compile(
 )
 _REQUEST_IDS = ("request-id", "x-request-id", "x-log-id", "trace-id")
 """Anthropic's; most others'; z.ai's; MiniMax's."""
+_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens)-(limit|remaining|reset)")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -44,6 +45,9 @@ def chat_headers(
 ) -> dict[str, str]:
     """For a translated request."""
     headers = {"anthropic-version": ANTHROPIC_VERSION, "user-agent": "anthropic-proxy"}
+    # Upstreams quote an odd one in their refusals, from which is learned.
+    asked = [beta for beta in client.get("anthropic-beta", "").split(",") if _BETA.fullmatch(beta.strip())]
+    client = {**client, "anthropic-beta": ",".join(asked)}
     return _one_line(headers | _common(client, betas, credentials, settings, request_id))
 
 

@@ -30,6 +30,9 @@ _COMPILED = tuple((name, re.compile(phrase, re.IGNORECASE), change, last) for na
 
 def lesson(message: str, profile: Profile) -> Lesson | None:
     """What a 400's `message` teaches beyond `profile`, or None."""
+    if "anthropic-beta" in message:
+        # It quotes the header, which the profile does not steer and the client wrote.
+        return None
     for name, phrase, changes_of, lasting in _COMPILED:
         match = phrase.search(message)
         if match:

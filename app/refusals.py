@@ -90,10 +90,11 @@ REFUSALS: tuple[tuple[str, str, Teaching, bool], ...] = (
     ),
     (
         "sampling",
-        r"\b(temperature|top_p|top_k)\b`?(: Extra inputs| is (deprecated|not supported))",
+        r"\b(temperature|top_p|top_k)\b`? is deprecated",
         _fixed(sampling="none"),
         True,
     ),
+    ("{0}", r"\b(temperature|top_p|top_k)\b`?(?:: Extra inputs| is not supported)", _refused_field, True),
     ("temperature with top_p", r"`?temperature`? and `?top_p`? cannot both", _fixed(sampling="one"), True),
     (
         "sampling while thinking",
@@ -153,8 +154,14 @@ REFUSALS: tuple[tuple[str, str, Teaching, bool], ...] = (
     ),
     (
         "structured outputs",
-        r"output_config\.format|does not support output format|Too many strict tools|Schemas? contains? too many|"
-        r"Compiled grammar|Grammar compilation|strict: Extra inputs|must be explicitly set to false",
+        r"Too many strict tools|Schemas? contains? too many|Compiled grammar|Grammar compilation|"
+        r"must be explicitly set to false|output_config\.format\.schema: ",
+        _fixed(structured_outputs=False),
+        _ONCE,
+    ),
+    (
+        "structured outputs",
+        r"output_config\.format|does not support output format|strict: Extra inputs",
         _fixed(structured_outputs=False),
         True,
     ),

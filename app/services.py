@@ -40,3 +40,5 @@ class Caller:
     credentials: dict[str, str]
     client: Client
     request_id: str
+    identity: str = ""
+    """The key it showed, else its address: tells clients apart that share the server's key."""

@@ -108,6 +108,7 @@ class FileStore:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = OFF")
+                connection.execute("PRAGMA secure_delete = ON")
                 page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
                 connection.execute(f"PRAGMA max_page_count = {self._max_bytes // page_bytes}")
                 connection.execute(_TABLE)

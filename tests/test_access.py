@@ -146,3 +146,18 @@ def test_addresses_of_a_direct_client() -> None:
     settings = Settings.from_env({})
     assert [str(found) for found in client_addresses({}, "192.168.0.4", settings)] == ["192.168.0.4"]
     assert client_addresses({}, "", settings) == [None]
+
+
+@pytest.mark.parametrize(
+    "forwarded",
+    [
+        'for=8.8.8.8;x="a;for=10.0.0.1"',
+        'for=8.8.8.8;by="a,for=10.0.0.1"',
+        'for=8.8.8.8;x="a;for=10.0.0.1',
+        'host="for=10.0.0.1"',
+    ],
+)
+def test_a_quoted_value_in_forwarded_is_no_address(forwarded: str) -> None:
+    trusting = Settings.from_env({"TRUSTED_PROXIES": "127.0.0.1", "SERVER_API_KEY": "sk-server"})
+    with pytest.raises(Unauthorized):
+        upstream_credentials({"forwarded": forwarded, "host": "localhost"}, "127.0.0.1", trusting)

@@ -37,10 +37,10 @@ def test_one_retry_that_is_remembered_and_shown(
     assert len(upstream.calls) == 2
     assert sent(upstream, 0)["temperature"] == 0.5
     assert "temperature" not in sent(upstream, 1)
-    assert first.headers["x-proxy-learned"] == "sampling"
+    assert first.headers["x-proxy-learned"] == "temperature"
     second = client.post(PATH, json=WARM | {"stream": stream})
     assert len(upstream.calls) == 3
-    assert second.headers["x-proxy-learned"] == "sampling"
+    assert second.headers["x-proxy-learned"] == "temperature"
     assert capsys.readouterr().err.count("learned that") == 1
     other_model = client.post(PATH, json=WARM | {"stream": stream, "model": "other-model"})
     assert other_model.status_code == 200
@@ -54,9 +54,11 @@ def test_never_a_second_retry(proxy: Proxy, upstream: responses.RequestsMock) ->
     assert first.status_code == 400
     assert first.json["error"]["param"] == "stop_sequences"
     assert len(upstream.calls) == 2
-    # What the second refusal taught helps the next request.
+    # The first lesson was proved by the second refusal; the second is learned by the next request.
     assert client.post(PATH, json=WARM).status_code == 200
-    assert len(upstream.calls) == 3
+    assert len(upstream.calls) == 4
+    assert client.post(PATH, json=WARM).status_code == 200
+    assert len(upstream.calls) == 5
 
 
 def test_switched_off(proxy: Proxy, upstream: responses.RequestsMock) -> None:
@@ -94,3 +96,23 @@ def test_strict_params_and_headers_of_a_learned_request(proxy: Proxy, upstream: 
     upstream.add_callback(responses.POST, MESSAGES, callback=refusing("temperature"))
     answer = proxy().post(PATH, json=WARM)
     assert "temperature" in answer.headers["x-proxy-ignored"]
+
+
+def test_a_sentence_that_quotes_the_client_teaches_nothing(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    """What one client makes an upstream say must not change the requests of another."""
+    error = {"type": "invalid_request_error", "message": "metadata.user_id: odd 'max_tokens: 9 > 1'"}
+    upstream.post(MESSAGES, json={"type": "error", "error": error}, status=400)
+    client = proxy()
+    body = CHAT_REQUEST | {"max_tokens": 100}
+    assert client.post(PATH, json=body).status_code == 400
+    upstream.replace(responses.POST, MESSAGES, json=MESSAGE)
+    answer = client.post(PATH, json=body)
+    assert "x-proxy-learned" not in answer.headers
+    assert sent(upstream, -1)["max_tokens"] == 100
+
+
+def test_a_retry_that_would_be_the_same_request_is_not_sent(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    error = {"type": "invalid_request_error", "message": "cache_control: Extra inputs are not permitted"}
+    upstream.post(MESSAGES, json={"type": "error", "error": error}, status=400)
+    assert proxy().post(PATH, json=CHAT_REQUEST).status_code == 400
+    assert len(upstream.calls) == 1

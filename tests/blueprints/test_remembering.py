@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.current import EXTENSION
 from app.thinking_store import owner_of
-from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, Proxy, events
+from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, Proxy, events, sent
 
 PATH = "/v1/chat/completions"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -31,7 +31,7 @@ STREAM = events(
 
 def remembered(app: Flask) -> Any:
     services = app.extensions[EXTENSION]
-    return services.thinking.recall(owner_of(services.upstream.host, {}), ["toolu_1"])
+    return services.thinking.recall(owner_of(services.upstream.host, {"client": "127.0.0.1"}), ["toolu_1"])
 
 
 def test_a_buffered_answer(proxy: Proxy, upstream: responses.RequestsMock) -> None:
@@ -67,3 +67,18 @@ def test_switched_off(proxy: Proxy, upstream: responses.RequestsMock) -> None:
     client = proxy(THINKING_STORE="off")
     client.post(PATH, json=REQUEST)
     assert remembered(client.application) == {}
+
+
+def test_clients_that_share_the_servers_key_share_no_thinking(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    client = proxy(SERVER_API_KEY="sk-server", PROXY_API_KEYS="alice,bob")
+    upstream.post(MESSAGES, json=MESSAGE | {"content": [THINKING, CALL], "stop_reason": "tool_use"})
+    call = {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "toolu_1", "content": "ok"},
+    ]
+    for key in ("alice", "bob", "alice"):
+        client.post(PATH, json={"model": "glm-4.6", "messages": history}, headers={"x-api-key": key})
+    kinds = [[block["type"] for block in sent(upstream, index)["messages"][1]["content"]] for index in range(3)]
+    assert kinds == [["tool_use"], ["tool_use"], ["thinking", "tool_use"]]
