@@ -27,7 +27,8 @@ _TOLD = re.compile(rb'(?:"type"\s*:\s*"|^event: ?)(?:message_start|message_delta
 """Where an event may stand that is read; text that looks like one is only parsed in vain."""
 _TOLD_NAMES = (b"message_", b"error")
 """Without any of these it stands nowhere, which is told faster."""
-_DATA = b"data"
+_BEGUN = re.compile(rb'(?:^|[\r\n])data:(?!\s*\{\s*"type"\s*:\s*"ping")')
+"""An event that tells something; until one comes, an error still gets a status of its own."""
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 
 
@@ -131,8 +132,8 @@ class MessagesExchange:
                 yield PING
             else:
                 held += cutter.feed(data)
-                # Comments wait for the first event: if that is an error, it still gets a status of its own.
-                if held and (not at_start or _DATA in held):
+                # Comments and pings wait for the first event that tells something.
+                if held and (not at_start or _BEGUN.search(held)):
                     yield self._told(held, at_start)
                     held, at_start = b"", False
             if self._ended:
@@ -152,7 +153,7 @@ class MessagesExchange:
             position = frame_end
             match = _TOLD.search(frame)
             kept.append(self._read(frame, at_start) if match else frame)
-            at_start = at_start and _DATA not in frame
+            at_start = at_start and not _BEGUN.search(frame)
             if self._ended:
                 break
         return b"".join(kept)

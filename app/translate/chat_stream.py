@@ -174,6 +174,9 @@ class ChatStream:
         elif so_far.held and not so_far.json_answered and not so_far.calls:
             extractor = JsonText()
             text = "".join(filter(None, map(extractor.feed, so_far.held))) or extractor.rest()
+        elif so_far.held and not so_far.json_answered:
+            # The model called a tool of the client's first: what it said with it is no answer yet.
+            text = "".join(so_far.held)
         else:
             return []
         so_far.text.append(text)

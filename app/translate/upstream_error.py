@@ -65,6 +65,8 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str] | None = Non
     if status < 400:
         status = _status(told)
     native = isinstance(value, dict) and value.get("type") == "error" and told.type in _STATUSES
+    if isinstance(value, dict) and isinstance(value.get("request_id"), str):
+        headers = {"request-id": value["request_id"], **(headers or {})}
     code = None if told.code == str(status) else told.code
     return UpstreamRefusal(status, _type(told, status), told.message, code, headers, body, native)
 

@@ -288,3 +288,20 @@ def test_cookies_are_neither_kept_nor_sent(proxy: Proxy, upstream: responses.Req
         client.post("/v1/messages", json=MESSAGES_REQUEST)
     assert "cookie" not in sent_headers(upstream)
     assert sent(upstream) == MESSAGES_REQUEST
+
+
+def test_an_error_behind_pings_has_a_status_of_its_own(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    ping = 'event: ping\ndata: {"type": "ping"}\n\n'
+    error = '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+    upstream.post(
+        MESSAGES, body=f": hi\n\n{ping}{ping}event: error\ndata: {error}\n\n", content_type="text/event-stream"
+    )
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    assert answer.status_code == 529
+
+
+def test_pings_before_the_first_event_are_not_lost(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    ping = b'event: ping\rdata: {"type": "ping"}\r\r'
+    upstream.post(MESSAGES, body=ping + STREAM, content_type="text/event-stream")
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    assert answer.get_data() == ping + STREAM
