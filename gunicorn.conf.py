@@ -32,7 +32,10 @@ from gunicorn.workers.ggevent import GeventWorker
 # and the workers that SIGHUP starts would see the old one.
 ENVIRON = dict(os.environ)
 if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() not in {"1", "true", "t", "yes", "y"}:
-    ENVIRON = {**dotenv_values(Path(__file__).with_name(".env")), **os.environ}
+    try:
+        ENVIRON = {**dotenv_values(Path(__file__).with_name(".env")), **os.environ}
+    except (OSError, UnicodeError) as error:
+        sys.exit(f".env cannot be read: {error}")
 
 
 def text(key: str, default: str) -> str:
@@ -168,6 +171,8 @@ if graceful_timeout >= STOP_TIMEOUT:
 # --- metrics
 
 METRICS_PORT = whole("METRICS_PORT", 0, 0, 65_535)
+if METRICS_PORT and METRICS_PORT == PORT:
+    sys.exit(f"METRICS_PORT={METRICS_PORT}: expected another port than PORT")
 
 # --- what a request may look like
 
@@ -260,16 +265,21 @@ logger_class = ServerLog
 
 
 def on_starting(server: Arbiter) -> None:
-    if METRICS_PORT:
-        # Where the workers keep their numbers, so that whichever serves them can sum them up. The Prometheus client
-        # itself is not imported here: it binds `ssl`.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="anthropic-proxy-metrics-")
     if worker_connections < WANTED_CONNECTIONS:
         server.log.info(
             "WORKER_CONNECTIONS=%d needs more open files than the hard limit allows: a worker takes %d",
             WANTED_CONNECTIONS,
             worker_connections,
         )
+
+
+def pre_fork(server: Arbiter, worker: Worker) -> None:
+    """Make the place where the workers keep their numbers, so that whichever serves them can sum them up.
+
+    Here, because a reload may be what asks for metrics. The Prometheus client itself is not imported: it binds `ssl`.
+    """
+    if METRICS_PORT and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="anthropic-proxy-metrics-")
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -286,8 +296,8 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 
 def on_exit(server: Arbiter) -> None:
-    if METRICS_PORT:
-        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    if directory := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def when_ready(server: Arbiter) -> None:
@@ -299,7 +309,8 @@ def when_ready(server: Arbiter) -> None:
 
     def reload_if_sound() -> None:
         command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
-        check = subprocess.run(command, capture_output=True, text=True, check=False)
+        environ = {key: value for key, value in os.environ.items() if key != "PROMETHEUS_MULTIPROC_DIR"}
+        check = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
         if check.returncode:
             server.log.error("Not reloaded, the running workers stay: %s", check.stderr.strip())
         else:

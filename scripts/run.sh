@@ -18,10 +18,14 @@ TEXT
 }
 
 background=false
+sandbox=false
 for argument in "$@"; do
     case "$argument" in
         -b | --background) background=true ;;
-        --sandbox) export UPSTREAM_BASE=sandbox: ;;
+        --sandbox)
+            sandbox=true
+            export UPSTREAM_BASE=sandbox:
+            ;;
         -h | --help)
             usage
             exit 0
@@ -37,7 +41,12 @@ done
 install_requirements requirements.txt
 check_settings
 
-if [[ "${UPSTREAM_BASE:-}" == sandbox: ]]; then
+# A way to try the sandbox, when it is what answers.
+sandbox_hint() {
+    if [[ "${UPSTREAM_BASE:-}" != sandbox: ]]; then
+        return
+    fi
+    local url
     url="$("$venv_python" scripts/health.py --url)"
     cat <<TEXT
 The sandbox answers, without key or internet. Try, in another terminal:
@@ -46,9 +55,16 @@ The sandbox answers, without key or internet. Try, in another terminal:
     -d '{"model": "glm-4.5", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
 
 TEXT
-fi
+}
 
 if "$background"; then
-    exec "$venv_python" scripts/service.py start
+    if "$sandbox" && "$venv_python" scripts/service.py status >/dev/null 2>&1; then
+        echo "A service runs already, perhaps on a paid upstream. Stop it first: scripts/stop.sh" >&2
+        exit 1
+    fi
+    "$venv_python" scripts/service.py start
+    sandbox_hint
+    exit
 fi
+sandbox_hint
 exec "$venv_python" -m gunicorn -c gunicorn.conf.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
@@ -25,12 +26,14 @@ class Readiness:
         self._upstream = upstream
         self._asked_at = float("-inf")
         self._ready = False
+        self._lock = threading.Lock()
 
     def ready(self) -> bool:
-        if time.monotonic() - self._asked_at > _VALID_SECONDS:
-            self._asked_at = time.monotonic()
-            self._ready = self._ask()
-        return self._ready
+        with self._lock:
+            if time.monotonic() - self._asked_at > _VALID_SECONDS:
+                self._ready = self._ask()
+                self._asked_at = time.monotonic()
+            return self._ready
 
     def _ask(self) -> bool:
         try:

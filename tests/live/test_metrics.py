@@ -4,6 +4,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -20,6 +21,7 @@ class Measured:
 
     def __init__(self, server: GunicornServer, metrics_port: int) -> None:
         self.server = server
+        self.booted = 0
         self._metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self.client = openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="k", max_retries=0)
 
@@ -32,7 +34,7 @@ class Measured:
 
     def wait_for_replacements(self, killed: int) -> None:
         """Until as many workers were started anew."""
-        self.server.wait_for(lambda: self.server.log().count("Booting worker") >= WORKERS + killed)
+        self.server.wait_for(lambda: self.server.log().count("Booting worker") >= self.booted + killed)
 
     def _families(self) -> list:
         deadline = time.monotonic() + 10
@@ -89,9 +91,28 @@ def test_an_open_stream_is_counted_until_its_client_leaves(measured: Measured) -
     assert measured.value("anthropic_proxy_open_requests") == 0
 
 
+def test_streams_of_a_killed_worker_are_open_no_more(measured: Measured) -> None:
+    message = {"role": "user", "content": "sandbox:slow 0.5 Hello"}
+    with measured.client.chat.completions.create(model="m", messages=[message], stream=True) as stream:
+        next(iter(stream))
+        booted = measured.server.log().count("Booting worker")
+        for worker in measured.server.workers():
+            worker.kill()
+        measured.server.wait_for(lambda: measured.server.log().count("Booting worker") == booted + WORKERS)
+    assert measured.value("anthropic_proxy_open_requests") == 0
+
+
 def test_another_worker_serves_them_when_one_is_killed(measured: Measured) -> None:
     before = measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200")
+    measured.booted = measured.server.log().count("Booting worker")
     for killed, worker in enumerate(measured.server.workers(), start=1):
         worker.kill()
         measured.wait_for_replacements(killed)
         assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200") == before
+
+
+def test_their_files_go_with_the_service(tmp_path: Path) -> None:
+    environ = {"TMPDIR": tmp_path, "METRICS_PORT": free_port(), "GRACEFUL_TIMEOUT": 2}
+    with GunicornServer(UPSTREAM_BASE="sandbox:", **environ) as server:
+        server.wait_for(lambda: any(tmp_path.glob("anthropic-proxy-metrics-*/*.db")))
+    assert not list(tmp_path.glob("anthropic-proxy-metrics-*"))
