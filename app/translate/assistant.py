@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.translate.cache import cache_control
-from app.translate.checks import a_string, an_array, an_object, invalid_value, missing, optional_string
+from app.translate.checks import a_string, an_array, an_object, missing, optional_string
 from app.translate.content import Block, is_blank, text_block
 from app.translate.report import Report
 from app.translate.tools import CUSTOM_INPUT, ToolForm
@@ -22,27 +22,30 @@ _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _BRACKETS = re.compile(r"[{}\[\]]")
 
 
-def assistant_text(message: Block, path: str) -> list[Block]:
-    """The text blocks of `content` and `refusal`; blank ones are left out."""
+def assistant_text(message: Block, path: str, report: Report) -> list[Block]:
+    """The text blocks of `content` and `refusal`; blank ones are left out.
+
+    Thinking and calls among the parts are read elsewhere; of any other kind of part, the model cannot have said it.
+    """
     blocks: list[Block] = []
     content = message.get("content")
     if isinstance(content, str):
         blocks += [] if is_blank(content) else [text_block(content)]
     elif content is not None:
         for index, part in enumerate(an_array(content, f"{path}.content")):
-            blocks += _part(part, f"{path}.content[{index}]")
+            blocks += _part(part, f"{path}.content[{index}]", report)
     refusal = message.get("refusal")
     if refusal is not None and not is_blank(a_string(refusal, f"{path}.refusal")):
         blocks.append(text_block(refusal))
     return blocks
 
 
-def _part(part: Any, path: str) -> list[Block]:
+def _part(part: Any, path: str, report: Report) -> list[Block]:
     if isinstance(part, str):
         return [] if is_blank(part) else [text_block(part)]
     part = an_object(part, path)
     kind = optional_string(part, "type", path)
-    if kind in {"thinking", "redacted_thinking"}:
+    if kind in {"thinking", "redacted_thinking", "tool_use"}:
         return []
     if kind == "refusal":
         text = a_string(part.get("refusal"), f"{path}.refusal")
@@ -51,15 +54,17 @@ def _part(part: Any, path: str) -> list[Block]:
     elif kind is None:
         raise missing(f"{path}.type")
     else:
-        raise invalid_value(f"{path}.type", "'text' and 'refusal'", kind)
+        report.ignore("messages[].content[].type")
+        return []
     return [] if is_blank(text) else [text_block(text) | cache_control(part, path)]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One tool call of a history: where it stands, the client's id and name, and its arguments as the client has them.
+    """One tool call of a history: the client's id and name, and its arguments as the client has them, found at `path`.
 
     `arguments` are JSON text (or the object that some clients send instead); `text` is the input of a custom tool.
+    `marks` is the call's own `{"cache_control": ...}`, or empty.
     """
 
     path: str
@@ -67,6 +72,7 @@ class Call:
     name: str
     arguments: str | Block | None = None
     text: str | None = None
+    marks: Block = field(default_factory=dict)
 
     def input(self, form: ToolForm | None, report: Report) -> Block:
         """The input as this tool's schema has it now; arguments that are no object are kept under `_raw`."""
@@ -75,7 +81,7 @@ class Call:
         arguments = self.arguments
         value = _parsed(arguments) if isinstance(arguments, str) else (arguments or {})
         if value is _UNREADABLE or not (isinstance(value, dict) or (form and form.wrapped)):
-            report.adjust(f"{self.path}.arguments", f"{{{RAW_ARGUMENTS}}}")
+            report.adjust(self.path, f"{{{RAW_ARGUMENTS}}}")
             return {RAW_ARGUMENTS: arguments}
         if form is None:
             return {} | value
@@ -134,17 +140,44 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def calls(message: Block, path: str) -> list[Call]:
-    """The calls in `tool_calls` and the legacy `function_call`.
+    """The calls in `tool_calls`, the legacy `function_call`, and Anthropic's `tool_use` among the parts of `content`.
 
-    Raises InvalidRequest for a call without a name or with arguments that are no string.
+    A part whose id `tool_calls` has too is the same call again.
+    Raises InvalidRequest for a call without a name or with arguments that are neither a string nor an object.
     """
-    found = []
+    found: list[Call] = []
     if message.get("tool_calls") is not None:
         for index, call in enumerate(an_array(message["tool_calls"], f"{path}.tool_calls")):
             found.append(_call(call, f"{path}.tool_calls[{index}]"))
     if message.get("function_call") is not None:
         found.append(_function("", message["function_call"], f"{path}.function_call"))
+    known = {call.id for call in found if call.id}
+    for index, part in _tool_uses(message):
+        call = _tool_use(part, f"{path}.content[{index}]")
+        if call.id not in known:
+            found.append(call)
     return found
+
+
+def call_ids(message: Block) -> list[str]:
+    """The ids of a message's calls, wherever they stand; the message is unvalidated, and what is odd is passed over."""
+    made = message.get("tool_calls")
+    found = [call for call in made if isinstance(call, dict)] if isinstance(made, list) else []
+    found += [part for _, part in _tool_uses(message)]
+    return list(dict.fromkeys(call["id"] for call in found if isinstance(call.get("id"), str)))
+
+
+def _tool_uses(message: Block) -> list[tuple[int, Block]]:
+    """(index, part) of the calls that Cursor sends as Anthropic blocks inside a chat request."""
+    content = message.get("content")
+    parts = enumerate(content) if isinstance(content, list) else ()
+    return [(index, part) for index, part in parts if isinstance(part, dict) and part.get("type") == "tool_use"]
+
+
+def _tool_use(part: Block, path: str) -> Call:
+    id = optional_string(part, "id", path) or ""
+    arguments = _arguments(part, "input", path)
+    return Call(f"{path}.input", id, _name(part, path), arguments, marks=cache_control(part, path))
 
 
 def _call(call: Any, path: str) -> Call:
@@ -161,11 +194,12 @@ def _call(call: Any, path: str) -> Call:
 
 def _function(id: str, function: Any, path: str) -> Call:
     function = an_object(function, path)
-    name = _name(function, path)
-    arguments = function.get("arguments")
-    if not isinstance(arguments, dict):
-        arguments = optional_string(function, "arguments", path)
-    return Call(path, id, name, arguments)
+    return Call(f"{path}.arguments", id, _name(function, path), _arguments(function, "arguments", path))
+
+
+def _arguments(owner: Block, name: str, path: str) -> str | Block | None:
+    arguments = owner.get(name)
+    return arguments if isinstance(arguments, dict) else optional_string(owner, name, path)
 
 
 def _name(function: Block, path: str) -> str:

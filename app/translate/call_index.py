@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from app.translate.turns import AssistantTurn
 
-_Calls = tuple[AssistantTurn, list[str]]
+
+class _Calls:
+    """Calls of one turn, by the ids sent upstream. What has a result keeps it, so the first open call only moves on."""
+
+    def __init__(self, turn: AssistantTurn) -> None:
+        self.turn = turn
+        self.ids: list[str] = []
+        self._answered = 0
+
+    def first_open(self) -> str | None:
+        while self._answered < len(self.ids) and self.ids[self._answered] in self.turn.results:
+            self._answered += 1
+        return self.ids[self._answered] if self._answered < len(self.ids) else None
 
 
 class CallIndex:
@@ -13,19 +25,19 @@ class CallIndex:
     def __init__(self) -> None:
         self._by_id: dict[str, _Calls] = {}
         self._by_name: dict[str, _Calls] = {}
-        self._latest: AssistantTurn | None = None
+        self._latest: _Calls | None = None
         self._moved_on = False
 
     def add(self, turn: AssistantTurn, sent_id: str, id: str, name: str) -> None:
         """`sent_id` goes upstream for the call that the client knows as `id`."""
-        self._latest = turn
+        if self._latest is None or self._latest.turn is not turn:
+            self._latest = _Calls(turn)
+        self._latest.ids.append(sent_id)
         self._moved_on = False
         for calls, key in ((self._by_id, id), (self._by_name, name)):
-            known = calls.get(key)
-            if known and known[0] is turn:
-                known[1].append(sent_id)
-            else:
-                calls[key] = (turn, [sent_id])
+            if key not in calls or calls[key].turn is not turn:
+                calls[key] = _Calls(turn)
+            calls[key].ids.append(sent_id)
 
     def move_on(self) -> None:
         """The assistant speaks again: what it says now may rest on the results so far."""
@@ -40,17 +52,16 @@ class CallIndex:
 
     def next_open(self) -> tuple[AssistantTurn, str] | None:
         """The first call of the latest turn that has no result yet."""
-        turn = self._latest
-        open_ids = [call["id"] for call in turn.calls if call["id"] not in turn.results] if turn else []
-        return (turn, open_ids[0]) if turn and open_ids else None
+        open_id = self._latest.first_open() if self._latest else None
+        return (self._latest.turn, open_id) if self._latest and open_id is not None else None
 
     def _answered(self, calls: _Calls | None) -> tuple[AssistantTurn, str] | None:
         """The first call without a result. A second result replaces the first one until the assistant speaks again:
         what it says then was said about the first."""
         if calls is None:
             return None
-        turn, ids = calls
-        open_ids = [id for id in ids if id not in turn.results]
-        if open_ids:
-            return turn, open_ids[0]
-        return (turn, ids[-1]) if turn is self._latest and not self._moved_on else None
+        open_id = calls.first_open()
+        if open_id is not None:
+            return calls.turn, open_id
+        replaceable = self._latest and self._latest.turn is calls.turn and not self._moved_on
+        return (calls.turn, calls.ids[-1]) if replaceable else None

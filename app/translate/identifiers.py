@@ -51,6 +51,8 @@ class ToolIds:
     def __init__(self, verbatim: bool) -> None:
         self._verbatim = verbatim
         self._used: set[str] = set()
+        self._next: dict[str, int] = {}
+        """The next number for an id that came before."""
 
     def sent(self, id: str, *call: str) -> str:
         """The id to send for a call whose id the client gives as `id`; `call` (position, name) stands in for none."""
@@ -60,10 +62,10 @@ class ToolIds:
             candidate = id
         else:
             candidate = f"{_ILLEGAL.sub('_', id)[:64]}_{digest(id)[:8]}"
-        occurrence = 2
         unique = candidate
         while unique in self._used:
+            occurrence = self._next.get(candidate, 2)
+            self._next[candidate] = occurrence + 1
             unique = f"{candidate}_{occurrence}"
-            occurrence += 1
         self._used.add(unique)
         return unique

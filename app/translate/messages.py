@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.assistant import Call, assistant_text, calls
+from app.translate.assistant import Call, assistant_text, call_ids, calls
 from app.translate.cache import cache_control
 from app.translate.call_index import CallIndex
-from app.translate.checks import an_object, invalid_value, missing, optional_string
+from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
 from app.translate.content import Block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
 from app.translate.report import Report
-from app.translate.thinking_blocks import Remembered, replayed_thinking
+from app.translate.thinking_blocks import Remembered, ignore_malformed, replayed_thinking, signs_its_thinking
 from app.translate.tools import Toolbox
 from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
 
@@ -52,8 +52,12 @@ class HistoryReader:
         self._continuable: AssistantTurn | None = None
         """The assistant turn that the next assistant message belongs to."""
 
-    def read(self, messages: Sequence[Any]) -> History:
-        """Raises InvalidRequest with the path of a message or part that no reading makes sense of."""
+    def read(self, messages: Sequence[Any], system: str | None = None) -> History:
+        """`system`: what the request says beside its messages, before what they say.
+
+        Raises InvalidRequest with the path of a message or part that no reading makes sense of.
+        """
+        self._system += text_blocks(system, "system")
         for index, message in enumerate(messages):
             path = f"messages[{index}]"
             message = an_object(message, path)
@@ -88,22 +92,44 @@ class HistoryReader:
         return blocks
 
     def _read_user(self, message: Block, path: str) -> list[Block]:
-        blocks = user_blocks(message.get("content"), f"{path}.content", self._profile, self._report)
+        """Cursor sends tool results as Anthropic's parts of user messages; they come first, whatever their place."""
+        content, results = message.get("content"), []
+        if isinstance(content, list):
+            content = list(content)
+            for index, part in enumerate(content):
+                if isinstance(part, dict) and part.get("type") == "tool_result":
+                    results += self._read_result_part(part, f"{path}.content[{index}]")
+                    # A blank part is left out, and the others keep their index.
+                    content[index] = ""
+        blocks = user_blocks(content, f"{path}.content", self._profile, self._report)
         if blocks:
             self._append_user(UserTurn(blocks))
-        return blocks
+        return [*results, *blocks]
+
+    def _read_result_part(self, part: Block, path: str) -> list[Block]:
+        id = optional_string(part, "tool_use_id", path)
+        found = self._calls.with_id(id) if id else self._calls.next_open()
+        content = user_blocks(part.get("content"), f"{path}.content", self._profile, self._report)
+        marks = cache_control(part, path)
+        if optional_boolean(part, "is_error", path):
+            if all(block["type"] == "text" for block in content):
+                marks["is_error"] = True
+            else:
+                # `all content must be type "text" if "is_error" is true` (observed message)
+                self._report.ignore("messages[].content[].is_error")
+        return self._answer(found, content, marks, f"{path}.type")
 
     def _append_user(self, turn: UserTurn) -> None:
         self._turns.append(turn)
         self._continuable = None
 
     def _read_assistant(self, message: Block, path: str) -> list[Block]:
-        text = assistant_text(message, path)
+        text = assistant_text(message, path, self._report)
         made = calls(message, path)
         if message.get("audio") is not None:
             # A reference to speech that the client heard; there is no text to send for it.
             self._report.ignore("messages[].audio")
-        thinking = self._thinking(message, path, made)
+        thinking = self._thinking(message, made)
         if not text and not made:
             if thinking:
                 # `The final block in an assistant message cannot be thinking`: cut while thinking, it says nothing.
@@ -127,15 +153,16 @@ class HistoryReader:
         name = self._box.names.sent(call.name)
         id = self._ids.sent(call.id, str(len(self._turns)), str(len(turn.calls)), call.name)
         input = call.input(self._box.forms.get(name), self._report)
-        block = {"type": "tool_use", "id": id, "name": name, "input": input}
+        block = {"type": "tool_use", "id": id, "name": name, "input": input} | call.marks
         turn.calls.append(block)
         self._calls.add(turn, id, call.id, call.name)
         return block
 
-    def _thinking(self, message: Block, path: str, made: Sequence[Call]) -> list[Block]:
+    def _thinking(self, message: Block, made: Sequence[Call]) -> list[Block]:
         if _CARRIERS.isdisjoint(message) and not self._remembered and not isinstance(message.get("content"), list):
             return []
-        thinking = replayed_thinking(message, path, [call.id for call in made], self._remembered, self._profile)
+        thinking = replayed_thinking(message, [call.id for call in made], self._remembered, self._profile)
+        ignore_malformed(message, self._report)
         if not thinking:
             for name in ("reasoning_content", "thinking_blocks", "reasoning_details"):
                 if message.get(name):
@@ -145,9 +172,15 @@ class HistoryReader:
     def _read_result(self, message: Block, path: str) -> list[Block]:
         found = self._answered_call(message, path)
         content = user_blocks(message.get("content"), f"{path}.content", self._profile, self._report)
+        return self._answer(found, content, {}, f"{path}.role")
+
+    def _answer(
+        self, found: tuple[AssistantTurn, str] | None, content: list[Block], marks: Block, path: str
+    ) -> list[Block]:
+        """Put a result of `content` where its call is; `marks` are the result's other fields."""
         if found is None:
             # No such call came before: what the tool said is kept as the user's text.
-            self._report.adjust(f"{path}.role", "user")
+            self._report.adjust(path, "user")
             if content:
                 self._append_user(UserTurn(content))
             return content
@@ -164,7 +197,7 @@ class HistoryReader:
             turn.say(self._continuable.said)
             self._turns.pop()
         self._continuable = None
-        turn.results[sent_id] = result = _tool_result(sent_id, content)
+        turn.results[sent_id] = result = _tool_result(sent_id, content) | marks
         return [result]
 
     def _answered_call(self, message: Block, path: str) -> tuple[AssistantTurn, str] | None:
@@ -204,12 +237,9 @@ _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
 
 
 def recallable_ids(messages: Any) -> list[str]:
-    """Ids of the tool calls in a history whose assistant message brings no thinking blocks of its own, unvalidated."""
-    ids = []
+    """Ids of the tool calls in a history whose assistant message brings no signed thinking of its own, unvalidated."""
+    ids: list[str] = []
     for message in messages if isinstance(messages, list) else ():
-        if isinstance(message, dict) and message.get("role") == "assistant" and not message.get("thinking_blocks"):
-            made = message.get("tool_calls")
-            for call in made if isinstance(made, list) else ():
-                if isinstance(call, dict) and isinstance(call.get("id"), str):
-                    ids.append(call["id"])
+        if isinstance(message, dict) and message.get("role") == "assistant" and not signs_its_thinking(message):
+            ids += call_ids(message)
     return ids

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 Schema = dict[str, Any]
@@ -30,6 +32,7 @@ _UNSUPPORTED = frozenset(
 """Keywords the API refuses: `For 'array' type, property 'uniqueItems' is not supported` (observed message)."""
 _MAPS = ("properties", "$defs")
 _LISTS = ("anyOf", "allOf")
+_NO_SCHEMAS = frozenset(["$defs", "enum", "const", "default"])
 
 
 class _OpenObject(Exception):
@@ -41,7 +44,7 @@ def native_schema(schema: Schema) -> Schema | None:
 
     None where the subset cannot express it: recursion, or objects that are open on purpose.
     """
-    if _recursive(schema, schema, ()):
+    if _recursive(schema):
         return None
     try:
         closed: Schema = _closed(schema)
@@ -93,19 +96,35 @@ def _types(schema: Schema) -> list[str]:
     return kind if isinstance(kind, list) else [kind]
 
 
-def _recursive(schema: Any, root: Schema, path: tuple[str, ...]) -> bool:
-    if isinstance(schema, list):
-        return any(_recursive(child, root, path) for child in schema)
-    if not isinstance(schema, dict):
-        return False
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        if reference in path or not reference.startswith("#/$defs/"):
+def _recursive(root: Schema) -> bool:
+    """Whether references come back to where they were; each definition is read once, however many lead to it."""
+    definitions = root.get("$defs", {})
+    followed = {"": list(_references(root))}
+    unread = list(followed[""])
+    while unread:
+        reference = unread.pop()
+        if not reference.startswith("#/$defs/"):
             return True
-        definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
-        if _recursive(definition, root, (*path, reference)):
-            return True
-    return any(_recursive(v, root, path) for k, v in schema.items() if k not in {"$defs", "enum", "const", "default"})
+        if reference not in followed:
+            followed[reference] = list(_references(definitions.get(reference.removeprefix("#/$defs/"))))
+            unread += followed[reference]
+    try:
+        TopologicalSorter(followed).prepare()
+    except CycleError:
+        return True
+    return False
+
+
+def _references(schema: Any) -> Iterator[str]:
+    unread = [schema]
+    while unread:
+        part = unread.pop()
+        if isinstance(part, list):
+            unread += part
+        elif isinstance(part, dict):
+            if isinstance(part.get("$ref"), str):
+                yield part["$ref"]
+            unread += [value for key, value in part.items() if key not in _NO_SCHEMAS]
 
 
 @dataclass

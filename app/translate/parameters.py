@@ -88,6 +88,7 @@ def no_audio(value: Any, path: str) -> Any:
 _ANY_INTEGER = an_integer
 PARAMETERS: dict[str, Parameter] = {
     "messages": Parameter(an_array, "system and messages"),
+    "system": Parameter(a_string, "system, before that of the messages"),
     "model": Parameter(a_string, "model"),
     "max_tokens": Parameter(ranged(an_integer, 1, 2**31), "max_tokens"),
     "max_completion_tokens": Parameter(ranged(an_integer, 1, 2**31), "max_tokens"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,19 +68,40 @@ class ThinkingPlan:
 
 
 def reasoning(chat_request: Block, report: Report) -> Reasoning:
-    """The client's wish: `thinking` wins over `reasoning`, then `reasoning_effort`, then `enable_thinking`."""
+    """The client's wish: `thinking` wins over `reasoning`, then `reasoning_effort`, then `enable_thinking`.
+
+    A wish to think that says neither how long nor how hard takes the effort from the next field that has one:
+    `{"thinking": {"type": "enabled"}, "reasoning_effort": "max"}` is DeepSeek's form. Whatever says something else than
+    the wish that won is reported as ignored.
+    """
+    wishes = list(_wishes(chat_request, report))
+    if not wishes:
+        return Reasoning()
+    wish = wishes[0]
+    if wish.on and not wish.budget:
+        wish = replace(wish, effort=next((other.effort for other in wishes if other.effort), None))
+    for other in wishes:
+        if other.on != wish.on or other.effort not in {None, wish.effort} or other.budget not in {None, wish.budget}:
+            report.ignore(other.field)
+    return wish
+
+
+def _wishes(chat_request: Block, report: Report) -> Iterator[Reasoning]:
+    """Every wish that says whether to think, the strongest first."""
     if chat_request.get("thinking") is not None:
-        return _from_thinking(an_object(chat_request["thinking"], "thinking"))
+        yield _from_thinking(an_object(chat_request["thinking"], "thinking"))
     if chat_request.get("reasoning") is not None:
-        return _from_reasoning(an_object(chat_request["reasoning"], "reasoning"), report)
+        yield from _from_reasoning(an_object(chat_request["reasoning"], "reasoning"), report)
     if chat_request.get("reasoning_effort") is not None:
-        return _from_effort(chat_request["reasoning_effort"], "reasoning_effort")
+        yield _from_effort(chat_request["reasoning_effort"], "reasoning_effort")
     template = an_object(chat_request.get("chat_template_kwargs") or {}, "chat_template_kwargs")
-    for owner, prefix in ((chat_request, ""), (template, "chat_template_kwargs.")):
-        if owner.get("enable_thinking") is not None:
-            path = f"{prefix}enable_thinking"
-            return Reasoning(on=a_boolean(owner["enable_thinking"], path), field=path)
-    return Reasoning()
+    for owner, name, path in (
+        (chat_request, "enable_thinking", "enable_thinking"),
+        (template, "enable_thinking", "chat_template_kwargs.enable_thinking"),
+        (template, "thinking", "chat_template_kwargs.thinking"),
+    ):
+        if owner.get(name) is not None:
+            yield Reasoning(on=a_boolean(owner[name], path), field=path)
 
 
 def _from_thinking(thinking: Block) -> Reasoning:
@@ -97,17 +119,20 @@ def _from_thinking(thinking: Block) -> Reasoning:
     return Reasoning(kind not in {"disabled", "between_tools"}, None, budget, "thinking", display)
 
 
-def _from_reasoning(wish: Block, report: Report) -> Reasoning:
+def _from_reasoning(wish: Block, report: Report) -> Iterator[Reasoning]:
+    """OpenRouter's field; an empty one, or one that is only about what is shown, wishes nothing."""
     if optional_boolean(wish, "exclude", "reasoning"):
         report.ignore("reasoning.exclude")
-    if wish.get("enabled") is not None and not a_boolean(wish["enabled"], "reasoning.enabled"):
-        return Reasoning(on=False, field="reasoning")
+    enabled = optional_boolean(wish, "enabled", "reasoning")
+    if enabled is False:
+        yield Reasoning(on=False, field="reasoning")
     if wish.get("max_tokens") is not None:
         budget = an_integer(wish["max_tokens"], "reasoning.max_tokens")
-        return Reasoning(on=budget > 0, budget=budget or None, field="reasoning.max_tokens")
+        yield Reasoning(on=budget > 0, budget=budget or None, field="reasoning.max_tokens")
     if wish.get("effort") is not None:
-        return _from_effort(wish["effort"], "reasoning.effort")
-    return Reasoning(on=True if wish.get("enabled") else None, field="reasoning")
+        yield _from_effort(wish["effort"], "reasoning.effort")
+    if enabled:
+        yield Reasoning(on=True, field="reasoning")
 
 
 def _from_effort(effort: Any, path: str) -> Reasoning:

@@ -133,7 +133,8 @@ class _Request:
                 param="messages",
                 code="empty_array",
             )
-        history = HistoryReader(self._profile, box, remembered, self._report).read(messages)
+        reader = HistoryReader(self._profile, box, remembered, self._report)
+        history = reader.read(messages, self._chat_request.get("system"))
         check_images(history.messages, self._profile)
         return history
 

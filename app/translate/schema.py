@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -57,7 +58,7 @@ def _remembered(source: bytes) -> ToolSchema:
 
 def _repaired(parameters: Schema) -> ToolSchema:
     repair = SchemaRepair(parameters)
-    schema = _merged_root(repair.repaired_root())
+    schema = _Merge().root(repair.repaired_root())
     if schema.get("type", "object") != "object":
         definitions = {"$defs": schema.pop("$defs")} if "$defs" in schema else {}
         wrapper = {"type": "object", "properties": {"value": schema}, "required": ["value"]} | definitions
@@ -74,31 +75,61 @@ def _rerooted(schema: Any) -> Any:
     return {k: "#/properties/value" if k == "$ref" and v == "#" else _rerooted(v) for k, v in schema.items()}
 
 
-def _merged_root(schema: Schema, expanding: frozenset[str] = frozenset()) -> Schema:
-    """Without a `$ref`, `anyOf`, `oneOf` or `allOf` on top: `input_schema does not support oneOf, allOf, or anyOf at
-    the top level` (observed message). The object branches' properties are merged."""
-    while isinstance(reference := schema.get("$ref"), str):
-        siblings = {key: value for key, value in schema.items() if key != "$ref"}
-        target = None if reference in expanding else resolve(schema, reference)
-        expanding |= {reference}
-        schema = ({} if target is None or target is schema else target) | siblings
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        branches = schema.get(keyword)
-        if isinstance(branches, list):
-            schema = {key: value for key, value in schema.items() if key != keyword}
-            schema = _with_branches(schema, [_branch(schema, b, expanding) for b in branches], keyword)
-    kind = schema.get("type")
-    if kind is None and "properties" not in schema and ("items" in schema or "prefixItems" in schema):
-        schema = schema | {"type": "array"}
-    if isinstance(kind, list):
-        schema = schema | {"type": "object" if "object" in kind else kind[0] if len(kind) == 1 else kind}
-    return schema
+_DEPTH = 16
+"""References, and branches, on the way from the root; what stands deeper says nothing about the arguments."""
+_REPEATED_CHARACTERS = 256 * 1024
+"""How much may be written again because several branches refer to it: a few definitions that refer to each other twice
+could make up more than any memory holds."""
+_REPEAT = 256
+"""The least a repetition counts."""
 
 
-def _branch(root: Schema, branch: Any, expanding: frozenset[str]) -> Schema:
-    if not isinstance(branch, dict):
-        return {}
-    return _merged_root({"$defs": root.get("$defs", {})} | branch, expanding)
+class _Merge:
+    """The merge of one schema's root with what it refers to; the cost stays in proportion to the schema's size."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._repeats_left = _REPEATED_CHARACTERS
+
+    def root(self, schema: Schema, expanding: frozenset[str] = frozenset(), depth: int = 0) -> Schema:
+        """Without a `$ref`, `anyOf`, `oneOf` or `allOf` on top: `input_schema does not support oneOf, allOf, or anyOf
+        at the top level` (observed message). The object branches' properties are merged."""
+        while isinstance(reference := schema.get("$ref"), str):
+            siblings = {key: value for key, value in schema.items() if key != "$ref"}
+            target = None if reference in expanding else resolve(schema, reference)
+            known = target is not None and target is not schema and self._affords(target, len(expanding))
+            expanding |= {reference}
+            schema = (target if known and target else {}) | siblings
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            branches = schema.get(keyword)
+            if isinstance(branches, list):
+                schema = {key: value for key, value in schema.items() if key != keyword}
+                merged = [self._branch(schema, branch, expanding, depth + 1) for branch in branches]
+                schema = _with_branches(schema, merged, keyword)
+        kind = schema.get("type")
+        if kind is None and "properties" not in schema and ("items" in schema or "prefixItems" in schema):
+            schema = schema | {"type": "array"}
+        if isinstance(kind, list):
+            schema = schema | {"type": "object" if "object" in kind else kind[0] if len(kind) == 1 else kind}
+        return schema
+
+    def _branch(self, root: Schema, branch: Any, expanding: frozenset[str], depth: int) -> Schema:
+        if not isinstance(branch, dict) or depth > _DEPTH:
+            return {}
+        return self.root({"$defs": root.get("$defs", {})} | branch, expanding, depth)
+
+    def _affords(self, target: Schema, references: int) -> bool:
+        """The first reference to a target is free."""
+        if references >= _DEPTH:
+            return False
+        if id(target) not in self._sizes:
+            self._sizes[id(target)] = 0
+            return True
+        size = self._sizes[id(target)] or max(_REPEAT, len(_text(target)))
+        self._sizes[id(target)] = size
+        affordable = size <= self._repeats_left
+        self._repeats_left -= size if affordable else 0
+        return affordable
 
 
 def _with_branches(schema: Schema, branches: list[Schema], keyword: str) -> Schema:
@@ -109,11 +140,11 @@ def _with_branches(schema: Schema, branches: list[Schema], keyword: str) -> Sche
             return schema
         bare = [{key: value for key, value in branch.items() if key != "$defs"} for branch in branches]
         return schema | {"type": list(kinds), keyword: bare}
-    properties: Schema = dict(schema.get("properties", {}))
+    described: dict[str, list[Any]] = {name: [child] for name, child in schema.get("properties", {}).items()}
     for branch in objects:
         for name, child in branch.get("properties", {}).items():
-            known = properties.get(name)
-            properties[name] = child if known is None or known == child else _joined(known, child, keyword)
+            described.setdefault(name, []).append(child)
+    properties = {name: _joined(children, keyword) for name, children in described.items()}
     demands = [set(branch.get("required", ())) for branch in objects]
     demanded = set.union(*demands) if keyword == "allOf" else set.intersection(*demands)
     required = [*schema.get("required", ()), *(n for n in properties if n in demanded)]
@@ -126,8 +157,20 @@ def _types(schema: Schema) -> list[str]:
     return kind if isinstance(kind, list) else [kind]
 
 
-def _joined(one: Any, other: Any, keyword: str) -> Schema:
+def _joined(children: list[Any], keyword: str) -> Any:
     """A property that branches describe differently; what one of several alternatives says exactly, any may say."""
+    first, *others = children
+    others = [other for other in others if other is not first and other != first]
+    if not others:
+        return first
     keyword = "allOf" if keyword == "allOf" else "anyOf"
-    choices = one[keyword] if isinstance(one, dict) and set(one) == {keyword} else [one]
-    return {keyword: choices if other in choices else [*choices, other]}
+    choices = first[keyword] if isinstance(first, dict) and set(first) == {keyword} else [first]
+    # By their text: thousands of alternatives are too many to compare each with each.
+    different = {_text(choice): choice for choice in others}
+    for choice in choices:
+        different.pop(_text(choice), None)
+    return {keyword: [*choices, *different.values()]}
+
+
+def _text(schema: Any) -> str:
+    return json.dumps(schema, sort_keys=True)

@@ -31,6 +31,8 @@ _TYPE_ALIASES = {
 }
 _LEGAL_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 """`property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'` (observed message)."""
+_PATTERN_LENGTH, _PATTERNS_LENGTH = 1_000, 10_000
+"""Characters of one pattern, and of all in a schema; others are only told. Compiling takes a second per million."""
 
 
 class SchemaRepair:
@@ -40,6 +42,8 @@ class SchemaRepair:
         self._root = root
         self.renamed: dict[str, str] = {}
         self._hoisted: dict[str, Schema] = {}
+        self._hoisted_names: dict[int, str] = {}
+        self._patterns_length = 0
 
     def repaired_root(self) -> Schema:
         """The whole schema; what references point to outside `$defs` is put there."""
@@ -81,8 +85,7 @@ class SchemaRepair:
 
     def type(self, value: Any) -> Any:
         if isinstance(value, list):
-            known = dict.fromkeys(filter(None, map(_type_name, value)))
-            return list(known) or None
+            return list(dict.fromkeys(filter(None, map(_type_name, value)))) or None
         return _type_name(value)
 
     def required(self, value: Any) -> Any:
@@ -106,11 +109,22 @@ class SchemaRepair:
             return None
         if _TOP_DEFINITION.fullmatch(value):
             return value.replace("#/definitions/", "#/$defs/", 1)
-        name = f"ref_{digest(value)[:8]}"
+        name = self._hoisted_names.setdefault(id(target), f"ref_{digest(value)[:8]}")
         if name not in self._hoisted:
             self._hoisted[name] = {}
             self._hoisted[name] = self.schema(target)
         return f"#/$defs/{name}"
+
+    def pattern(self, value: Any) -> str | None:
+        """A regular expression that the upstream's validator reads too; `\\p{…}` is known to some."""
+        if not isinstance(value, str) or len(value) > min(_PATTERN_LENGTH, _PATTERNS_LENGTH - self._patterns_length):
+            return None
+        self._patterns_length += len(value)
+        try:
+            re.compile(value)
+        except (re.error, OverflowError, RecursionError):
+            return value if "\\p{" in value else None
+        return value
 
     def _key(self, key: str) -> str:
         if _LEGAL_KEY.fullmatch(key):
@@ -133,9 +147,7 @@ def _type_name(value: Any) -> str | None:
     return name if name in _TYPES else _TYPE_ALIASES.get(name)
 
 
-_PAIRED = frozenset(
-    ["exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions", "pattern", "properties"]
-)
+_PAIRED = {"exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions", "pattern", "properties"}
 """Keywords whose repair needs another one."""
 
 
@@ -206,17 +218,6 @@ def _positive(_: SchemaRepair, value: Any) -> Any:
     return value if right else None
 
 
-def _pattern(_: SchemaRepair, value: Any) -> str | None:
-    """A regular expression that the upstream's validator reads too; `\\p{…}` is known to some."""
-    if not isinstance(value, str):
-        return None
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError):
-        return value if "\\p{" in value else None
-    return value
-
-
 def _dropped(_: SchemaRepair, value: Any) -> None:
     return None
 
@@ -243,7 +244,7 @@ _KEYWORDS: dict[str, _Repair] = {
     **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties"), _count),
     **dict.fromkeys(("maxProperties", "minContains", "maxContains"), _count),
     "multipleOf": _positive,
-    "pattern": _pattern,
+    "pattern": SchemaRepair.pattern,
     **dict.fromkeys(("enum", "examples"), _kept_if(list)),
     **dict.fromkeys(("uniqueItems", "deprecated", "readOnly", "writeOnly"), _kept_if(bool)),
 }

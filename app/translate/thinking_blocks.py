@@ -7,47 +7,65 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.checks import a_string, an_array, an_object, optional_string
+from app.translate.report import Report
 
 Block = dict[str, Any]
 Remembered = Mapping[str, Sequence[Block]]
 """Thinking blocks that preceded a tool call, by the call's id."""
 
 
-def replayed_thinking(
-    message: Block, path: str, call_ids: Sequence[str], remembered: Remembered, profile: Profile
-) -> list[Block]:
+def replayed_thinking(message: Block, call_ids: Sequence[str], remembered: Remembered, profile: Profile) -> list[Block]:
     """The thinking blocks to put in front of an assistant message; the first form that yields any wins.
 
-    A signed block is never changed. Unsigned ones go to upstreams that take them; elsewhere they are left out.
+    A signed block is never changed. Unsigned ones go to upstreams that take them; elsewhere they are left out. A form
+    of another type than its clients use says nothing: `ignore_malformed` tells.
     """
     if not profile.thinking_replay or not profile.thinking:
         return []
-    for blocks in _forms(message, path, call_ids, remembered):
+    for blocks in _forms(message, call_ids, remembered):
         acceptable = [block for block in _joined(blocks) if _acceptable(block, profile)]
         if acceptable:
             return acceptable
     return []
 
 
-def _forms(message: Block, path: str, call_ids: Sequence[str], remembered: Remembered) -> Iterator[list[Block]]:
+def _forms(message: Block, call_ids: Sequence[str], remembered: Remembered) -> Iterator[list[Block]]:
     """What each form holds, best first, each read only if none before it served."""
     own_fields = message.get("provider_specific_fields")
-    nested = own_fields.get("thinking_blocks") if isinstance(own_fields, dict) else None
-    yield _from_blocks(message.get("thinking_blocks"), f"{path}.thinking_blocks")
-    yield _from_details(message.get("reasoning_details"), f"{path}.reasoning_details")
-    yield _from_blocks(nested, f"{path}.provider_specific_fields.thinking_blocks")
-    yield _from_content(message.get("content"), f"{path}.content")
+    yield _from_blocks(message.get("thinking_blocks"))
+    yield _from_details(message.get("reasoning_details"))
+    yield _from_blocks(own_fields.get("thinking_blocks") if isinstance(own_fields, dict) else None)
+    yield _from_blocks(message.get("content"))
     yield next((list(remembered[id]) for id in call_ids if id in remembered), [])
-    yield _from_text(message, path)
+    yield _from_text(message)
 
 
-def _from_blocks(blocks: Any, path: str) -> list[Block]:
-    if blocks is None:
-        return []
+def signs_its_thinking(message: Block) -> bool:
+    """Whether a message, unvalidated, brings thinking that a signing upstream may take back.
+
+    Some clients keep `thinking_blocks` but strip what cannot be shown: the signatures.
+    """
+    return any(block.get("signature") or block.get("data") for block in _objects(message.get("thinking_blocks")))
+
+
+_TYPES = {"thinking_blocks": list, "reasoning_details": list, "reasoning_content": str, "reasoning": str}
+
+
+def ignore_malformed(message: Block, report: Report) -> None:
+    """Reports the forms that are of another type than their clients use: one client's `reasoning` is another's own."""
+    for name, expected in _TYPES.items():
+        value = message.get(name)
+        if value and (not isinstance(value, expected) or (expected is list and len(_objects(value)) < len(value))):
+            report.ignore(f"messages[].{name}")
+
+
+def _objects(value: Any) -> list[Block]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _from_blocks(blocks: Any) -> list[Block]:
     found = []
-    for index, block in enumerate(an_array(blocks, path)):
-        block = an_object(block, f"{path}[{index}]")
+    for block in _objects(blocks):
         if block.get("type") == "redacted_thinking" and isinstance(block.get("data"), str):
             found.append({"type": "redacted_thinking", "data": block["data"]})
         elif block.get("type") == "thinking":
@@ -55,15 +73,12 @@ def _from_blocks(blocks: Any, path: str) -> list[Block]:
     return found
 
 
-def _from_details(details: Any, path: str) -> list[Block]:
+def _from_details(details: Any) -> list[Block]:
     """OpenRouter's form, which Cline and Roo send back; `format` tells which family of models wrote it."""
-    if details is None:
-        return []
     found = []
-    for index, detail in enumerate(an_array(details, path)):
-        detail = an_object(detail, f"{path}[{index}]")
-        written_by = optional_string(detail, "format", f"{path}[{index}]") or "anthropic"
-        if not written_by.startswith(("anthropic", "unknown")):
+    for detail in _objects(details):
+        written_by = detail.get("format") or "anthropic"
+        if not (isinstance(written_by, str) and written_by.startswith(("anthropic", "unknown"))):
             continue
         if detail.get("type") == "reasoning.encrypted" and isinstance(detail.get("data"), str):
             found.append({"type": "redacted_thinking", "data": detail["data"]})
@@ -72,18 +87,9 @@ def _from_details(details: Any, path: str) -> list[Block]:
     return found
 
 
-def _from_content(content: Any, path: str) -> list[Block]:
-    if not isinstance(content, list):
-        return []
-    parts = [part for part in content if isinstance(part, dict)]
-    return _from_blocks([part for part in parts if part.get("type") in ("thinking", "redacted_thinking")], path)
-
-
-def _from_text(message: Block, path: str) -> list[Block]:
-    for field in ("reasoning_content", "reasoning"):
-        if message.get(field) is not None:
-            return [_thinking(a_string(message[field], f"{path}.{field}"), None)]
-    return []
+def _from_text(message: Block) -> list[Block]:
+    texts = (message.get(name) for name in ("reasoning_content", "reasoning"))
+    return next(([_thinking(text, None)] for text in texts if isinstance(text, str)), [])
 
 
 def _thinking(text: Any, signature: Any) -> Block:
@@ -97,13 +103,23 @@ def _thinking(text: Any, signature: Any) -> Block:
 def _joined(blocks: list[Block]) -> list[Block]:
     """Streamed pieces put together: unsigned texts belong to the next block that carries a signature."""
     joined: list[Block] = []
+    pieces: list[Block] = []
     for block in blocks:
-        last = joined[-1] if joined else None
-        if last and last["type"] == block["type"] == "thinking" and not last["signature"]:
-            joined[-1] = _thinking(last["thinking"] + block["thinking"], block["signature"])
+        if block["type"] == "thinking":
+            pieces.append(block)
+            if not block.get("signature"):
+                continue
+            joined += _whole(pieces)
         else:
-            joined.append(block)
-    return joined
+            joined += [*_whole(pieces), block]
+        pieces = []
+    return joined + _whole(pieces)
+
+
+def _whole(pieces: list[Block]) -> list[Block]:
+    if len(pieces) < 2:
+        return pieces
+    return [_thinking("".join(piece["thinking"] for piece in pieces), pieces[-1].get("signature"))]
 
 
 def _acceptable(block: Block, profile: Profile) -> bool:

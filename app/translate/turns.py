@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class AssistantTurn:
     said: list[Block] = field(default_factory=list)
     calls: list[Block] = field(default_factory=list)
     results: dict[str, Block] = field(default_factory=dict)
+    _thought: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @property
     def content(self) -> list[Block]:
@@ -33,7 +35,9 @@ class AssistantTurn:
 
     def say(self, blocks: Sequence[Block]) -> None:
         """Split calls of one answer may each bring the answer's thinking: once is enough."""
-        self.said += [block for block in blocks if block["type"] not in _THINKING or block not in self.said]
+        thought = {i: json.dumps(b, sort_keys=True) for i, b in enumerate(blocks) if b["type"] in _THINKING}
+        self.said += [block for i, block in enumerate(blocks) if thought.get(i) not in self._thought]
+        self._thought.update(thought.values())
 
 
 @dataclass
@@ -81,8 +85,11 @@ class _Writer:
 
     def user(self, turn: UserTurn) -> None:
         last = self.messages[-1] if self.messages else None
-        if turn.system and self._profile.system_messages and last and last["role"] == "user":
-            self.messages.append({"role": "system", "content": list(turn.content)})
+        if turn.system and self._profile.system_messages and last and last["role"] != "assistant":
+            if last["role"] == "system":
+                last["content"] += turn.content
+            else:
+                self.messages.append({"role": "system", "content": list(turn.content)})
             return
         if last and last["role"] == "system":
             # A system message may only stand between a user and an assistant message, or last.

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from tests.translate.requests import WEATHER, Json, call, result, translation, turns, user
+from app.translate.assistant import call_ids
+from tests.translate.requests import WEATHER, Json, call, result, text, translation, turns, user
 
 DEEP = "[" * 200 + "]" * 200
 LIST_TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}
@@ -61,6 +62,56 @@ def test_custom_calls() -> None:
     made = {"id": "call_1", "type": "custom", "custom": {"name": "f", "input": "free text"}}
     found = translation(user("hi"), {"role": "assistant", "tool_calls": [made]}, result(), tools=[CUSTOM])
     assert turns(found.body)[1][1][0]["input"] == {"input": "free text"}
+
+
+PART = {"type": "tool_use", "id": "call_1", "name": "f", "input": {"city": "Paris"}}
+
+
+def called(content: Any, **fields: Any) -> tuple[list[Json], tuple[str, ...]]:
+    """What goes upstream for an assistant message, and what was ignored."""
+    message = {"role": "assistant", "content": content, **fields}
+    found = translation(user("hi"), message, result())
+    return turns(found.body)[1][1], found.ignored
+
+
+def test_calls_among_the_parts_of_the_content() -> None:
+    assert called([PART, text("Let me see.")]) == ([text("Let me see."), PART], ())
+    assert called([PART | {"input": '{"city": "Paris"}'}]) == ([PART], ())
+    assert called([PART | {"input": None}]) == ([PART | {"input": {}}], ())
+    mark = {"cache_control": {"type": "ephemeral"}}
+    assert called([PART | mark]) == ([PART | mark], ())
+
+
+def test_a_call_that_is_a_part_too_is_made_once() -> None:
+    assert called([PART], tool_calls=call(name="f")["tool_calls"]) == ([PART], ())
+
+
+def test_parts_that_the_model_cannot_have_said_are_left_out_and_told() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    for part in (image, {"type": "reasoning", "text": "hm"}, {"type": "tool_reference"}):
+        assert called([part, text("a"), PART]) == ([text("a"), PART], ("messages[].content[].type",))
+
+
+def test_call_ids_of_an_unvalidated_message() -> None:
+    content = [PART, PART | {"id": "call_2"}, PART | {"id": 5}, "odd"]
+    assert call_ids(call() | {"content": content}) == ["call_1", "call_2"]
+    assert call_ids({"tool_calls": "odd", "content": "odd"}) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "param"),
+    [
+        (PART | {"name": None}, "name"),
+        (PART | {"id": 5}, "id"),
+        (PART | {"input": [1]}, "input"),
+        ({"type": "text", "text": 5}, "text"),
+        ({"text": "a"}, "type"),
+    ],
+)
+def test_an_odd_part_is_refused_with_its_path(part: Json, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        called([part])
+    assert caught.value.param == f"messages[1].content[0].{param}"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.profiles import Profile
-from app.translate.messages import recallable_ids
+from app.translate.messages import HistoryReader, recallable_ids
+from app.translate.report import Report
+from app.translate.tools import toolbox
 from tests.translate.requests import (
     NEWEST,
     WEATHER,
@@ -221,7 +223,9 @@ def test_no_prefill_is_continued_where_models_refuse_it() -> None:
         ([HI, SYSTEM, said("a"), HI], ["user", "system", "assistant", "user"]),
         ([HI, said("a"), SYSTEM, HI], ["user", "assistant", "user"]),
         ([HI, SYSTEM, HI], ["user"]),
-        ([HI, SYSTEM, SYSTEM], ["user"]),
+        ([HI, SYSTEM, SYSTEM], ["user", "system"]),
+        ([HI, SYSTEM, SYSTEM, HI], ["user"]),
+        ([HI, SYSTEM, SYSTEM, said("a"), HI], ["user", "system", "assistant", "user"]),
     ],
 )
 def test_a_later_system_message_keeps_its_role_where_it_may_stand(messages: list[Json], roles: list[str]) -> None:
@@ -285,6 +289,92 @@ def test_only_calls_without_thinking_of_their_own_are_recalled() -> None:
     own = call("call_2", thinking_blocks=[{"type": "thinking", "thinking": "hm", "signature": "abc"}])
     assert recallable_ids([HI, call(), own, "odd", {"role": "assistant", "tool_calls": [3]}]) == ["call_1"]
     assert recallable_ids("odd") == []
+
+
+def test_calls_whose_thinking_lost_its_signatures_are_recalled() -> None:
+    shown = {"type": "thinking", "thinking": "hm"}
+    for blocks in ([shown], [shown | {"signature": ""}], [{"type": "redacted_thinking", "data": ""}], "odd", ["odd"]):
+        assert recallable_ids([call(thinking_blocks=blocks)]) == ["call_1"]
+    for blocks in ([shown, shown | {"signature": "abc"}], [{"type": "redacted_thinking", "data": "abc"}]):
+        assert recallable_ids([call(thinking_blocks=blocks)]) == []
+
+
+def test_calls_among_the_parts_are_recalled() -> None:
+    assert recallable_ids([said([text("a"), tool_use()])]) == ["call_1"]
+
+
+PICTURE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+PARTS: dict[str, tuple[list[Json], list[tuple[str, list[Json]]]]] = {
+    "a result": ([user([tool_result()])], [ANSWERED]),
+    "a result, then text": (
+        [user([text("and?"), tool_result()])],
+        [("user", [tool_result(), text("and?")])],
+    ),
+    "an error": ([user([tool_result() | {"is_error": True}])], [("user", [tool_result() | {"is_error": True}])]),
+    "no error": ([user([tool_result() | {"is_error": False}])], [ANSWERED]),
+    "a result in parts": (
+        [user([tool_result(content=[text("a"), PICTURE])])],
+        [("user", [tool_result(content=[text("a"), PICTURE])])],
+    ),
+    "a marked result": (
+        [user([tool_result() | {"cache_control": {"type": "ephemeral"}}])],
+        [("user", [tool_result() | {"cache_control": {"type": "ephemeral"}}])],
+    ),
+    "no id": ([user([{"type": "tool_result", "content": "20 degrees"}])], [ANSWERED]),
+    "an orphan": (
+        [result(), user([tool_result("nobody", "lost"), text("and?")])],
+        [("user", [tool_result(), text("lost"), text("and?")])],
+    ),
+    "an orphan that is an error": (
+        [result(), user([tool_result("nobody", "lost") | {"is_error": True}])],
+        [("user", [tool_result(), text("lost")])],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_results_among_the_parts_of_a_user_message(case: str) -> None:
+    messages, expected = PARTS[case]
+    assert looped(said([tool_use()]), *messages) == [CALLED, *expected]
+
+
+def test_parallel_results_among_the_parts() -> None:
+    made = said([text("Let me see."), tool_use(), tool_use("call_2")])
+    found = looped(made, user([tool_result("call_2"), tool_result()]))
+    assert found == [
+        ("assistant", [text("Let me see."), tool_use(), tool_use("call_2")]),
+        ("user", [tool_result(), tool_result("call_2")]),
+    ]
+
+
+def test_an_error_with_a_picture_is_a_result_like_any_other() -> None:
+    part = tool_result(content=[PICTURE]) | {"is_error": True}
+    found = translation(HI, call(), user([part]), tools=[WEATHER])
+    assert turns(found.body)[2] == ("user", [tool_result(content=[PICTURE])])
+    assert found.ignored == ("messages[].content[].is_error",)
+
+
+@pytest.mark.parametrize(
+    ("parts", "param"),
+    [
+        ([tool_result() | {"tool_use_id": 5}], "content[0].tool_use_id"),
+        ([tool_result() | {"is_error": "yes"}], "content[0].is_error"),
+        ([tool_result("nobody") | {"is_error": "yes"}], "content[0].is_error"),
+        ([tool_result(content=[{"type": "tool_result"}])], "content[0].content[0].type"),
+        ([tool_result(), {"type": "odd"}], "content[1].type"),
+    ],
+)
+def test_an_odd_result_part_is_refused_with_its_path(parts: list[Json], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        looped(call(), user(parts))
+    assert caught.value.param == f"messages[2].{param}"
+
+
+@pytest.mark.parametrize(("system", "texts"), [(None, ["Be brief."]), (" ", ["Be brief."]), ("A", ["A", "Be brief."])])
+def test_a_system_prompt_beside_the_messages_comes_first(system: str | None, texts: list[str]) -> None:
+    profile, report = Profile(), Report()
+    read = HistoryReader(profile, toolbox({}, profile, report), {}, report).read([SYSTEM, HI], system)
+    assert read.system == [text(value) for value in texts]
 
 
 def test_a_cache_mark_on_a_message_means_its_last_block() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.errors import InvalidRequest
 from app.translate.parameters import PARAMETERS
-from tests.translate.requests import translation
+from tests.translate.requests import HELLO, translation
 
 # OpenAI's OpenAPI description of Chat Completions, 2026-08-21.
 DOCUMENTED = [
@@ -82,6 +83,18 @@ def test_every_documented_parameter_is_known() -> None:
 def test_every_ignored_parameter_is_listed_here() -> None:
     silent = {name for name, parameter in PARAMETERS.items() if not parameter.becomes} - {"tool_stream"}
     assert silent == set(IGNORED)
+
+
+def test_anthropics_system_comes_before_the_system_messages() -> None:
+    found = translation({"role": "system", "content": "B"}, HELLO, system="A")
+    assert found.body["system"] == "A\n\nB"
+    assert found.ignored == ()
+
+
+def test_a_system_of_another_type_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        translation(system=[{"type": "text", "text": "A"}])
+    assert (caught.value.param, caught.value.code) == ("system", "invalid_type")
 
 
 @pytest.mark.parametrize("name", IGNORED)

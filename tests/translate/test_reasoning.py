@@ -44,6 +44,15 @@ PLANS: list[tuple[str, Json, Json | None, str | None]] = [
     (HAIKU, {"thinking": {"type": "enabled", "budget_tokens": 10}}, budget(1024), None),
     (HAIKU, {"thinking": {"type": "adaptive"}}, budget(8192), None),
     (HAIKU, {"thinking": {"type": "disabled"}, "reasoning_effort": "high"}, None, None),
+    (HAIKU, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}, budget(16384), None),
+    (HAIKU, {"thinking": {"type": "enabled"}, "reasoning_effort": "none"}, budget(8192), None),
+    (HAIKU, {"thinking": {"type": "enabled"}, "reasoning": {"effort": "low"}}, budget(2048), None),
+    (HAIKU, {"thinking": {"type": "enabled", "budget_tokens": 3000}, "reasoning_effort": "high"}, budget(3000), None),
+    (HAIKU, {"reasoning": {"enabled": True}, "reasoning_effort": "low"}, budget(2048), None),
+    (HAIKU, {"reasoning": {"exclude": True}, "reasoning_effort": "low"}, budget(2048), None),
+    (HAIKU, {"chat_template_kwargs": {"thinking": True}}, budget(8192), None),
+    (HAIKU, {"chat_template_kwargs": {"thinking": True}, "reasoning_effort": "low"}, budget(2048), None),
+    (OPUS5, {"chat_template_kwargs": {"thinking": False}}, OFF, None),
     (HAIKU, {"enable_thinking": True}, budget(8192), None),
     (HAIKU, {"chat_template_kwargs": {"enable_thinking": True}}, budget(8192), None),
     (HAIKU, {"enable_thinking": False}, None, None),
@@ -70,6 +79,7 @@ PLANS: list[tuple[str, Json, Json | None, str | None]] = [
     ("glm-5.2", {"reasoning_effort": "none"}, None, "low"),
     ("glm-5.2", {"reasoning_effort": "medium"}, budget(8192), "high"),
     ("deepseek-v4-pro", {"reasoning_effort": "none"}, OFF, None),
+    ("deepseek-v4-pro", {"thinking": {"type": "enabled"}, "reasoning_effort": "max"}, budget(32_768), "max"),
     ("deepseek-v4-pro", {"reasoning_effort": "minimal"}, budget(1024), "low"),
     ("deepseek-v4-pro", {"reasoning_effort": "medium"}, budget(8192), "high"),
     ("deepseek-v4-pro", {"reasoning_effort": "xhigh"}, budget(24_576), "max"),
@@ -109,6 +119,34 @@ def test_a_wish_becomes_what_the_model_takes(
 )
 def test_a_wish_that_cannot_be_met_is_told(model: str, fields: Json, told: str) -> None:
     assert told in translation(model=model, **fields).adjusted
+
+
+ON = {"type": "enabled"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"thinking": ON, "reasoning_effort": "high"}, ()),
+        ({"thinking": ON, "reasoning": {"effort": "high"}, "reasoning_effort": "high", "enable_thinking": True}, ()),
+        ({"thinking": OFF, "reasoning_effort": "none", "enable_thinking": False}, ()),
+        ({"thinking": OFF, "reasoning_effort": "high"}, ("reasoning_effort",)),
+        ({"thinking": OFF, "reasoning": {"effort": "high"}}, ("reasoning.effort",)),
+        ({"thinking": ON, "reasoning_effort": "none"}, ("reasoning_effort",)),
+        ({"thinking": ON | {"budget_tokens": 3000}, "reasoning_effort": "high"}, ("reasoning_effort",)),
+        ({"thinking": ON, "reasoning": {"max_tokens": 3000}}, ("reasoning.max_tokens",)),
+        ({"reasoning": {"effort": "high"}, "reasoning_effort": "low"}, ("reasoning_effort",)),
+        ({"reasoning": {"enabled": False, "effort": "high"}}, ("reasoning.effort",)),
+        ({"reasoning_effort": "low", "enable_thinking": False}, ("enable_thinking",)),
+        (
+            {"enable_thinking": True, "chat_template_kwargs": {"enable_thinking": False, "thinking": False}},
+            ("chat_template_kwargs.enable_thinking", "chat_template_kwargs.thinking"),
+        ),
+    ],
+    ids=str,
+)
+def test_a_wish_that_lost_against_another_is_told(fields: Json, told: tuple[str, ...]) -> None:
+    assert translation(model=HAIKU, **fields).ignored == told
 
 
 def test_a_model_that_does_not_think_is_told() -> None:
@@ -191,6 +229,7 @@ def test_sampling_yields_to_thinking() -> None:
         ({"reasoning": {"max_tokens": "many"}}, "reasoning.max_tokens"),
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
         ({"chat_template_kwargs": {"enable_thinking": "yes"}}, "chat_template_kwargs.enable_thinking"),
+        ({"chat_template_kwargs": {"thinking": "yes"}}, "chat_template_kwargs.thinking"),
     ],
 )
 def test_an_odd_wish_is_refused_by_name(fields: Json, param: str) -> None:

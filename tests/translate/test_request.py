@@ -117,8 +117,14 @@ TAKES: dict[str, str] = {
     "messages[*].content[*].image_url": "object string",
     "messages[*].tool_calls[*].function.arguments": "string object",
     "messages[*].function_call.arguments": "string object",
-    # Read only where the form before it gave nothing.
+    # Thinking in a shape of another client's counts as none.
     "messages[*].reasoning": "any",
+    "messages[*].reasoning_content": "any",
+    "messages[*].reasoning_details": "any",
+    "messages[*].reasoning_details[*]": "any",
+    "messages[*].reasoning_details[*].format": "any",
+    "messages[*].thinking_blocks": "any",
+    "messages[*].thinking_blocks[*]": "any",
     # Anything but text is left out: the block is worth nothing then.
     "messages[*].thinking_blocks[*].type": "any",
     "messages[*].thinking_blocks[*].thinking": "any",

@@ -79,6 +79,42 @@ def test_remembered_blocks_stand_in_for_lost_ones() -> None:
     assert sent_back(remembered={"another": [BLOCK]}) == []
 
 
+def test_unsigned_blocks_do_not_stand_in_front_of_the_remembered_ones() -> None:
+    unsigned = {"type": "thinking", "thinking": "shown", "signature": ""}
+    assert sent_back(remembered={"call_1": [BLOCK]}, thinking_blocks=[unsigned]) == [BLOCK]
+    assert sent_back(LENIENT, remembered={"call_1": [BLOCK]}, thinking_blocks=[unsigned]) == [unsigned]
+    assert sent_back(LENIENT, remembered={"call_1": [BLOCK]}, reasoning_content="shown") == [BLOCK]
+
+
+MALFORMED: list[tuple[str, Any]] = [
+    ("reasoning", {"text": "hm"}),
+    ("reasoning_content", ["hm"]),
+    ("reasoning_details", {"type": "reasoning.text", "text": "hm"}),
+    ("reasoning_details", ["hm"]),
+    ("thinking_blocks", "hm"),
+    ("thinking_blocks", ["hm"]),
+]
+
+
+@pytest.mark.parametrize("profile", [STRICT, LENIENT], ids=["strict", "lenient"])
+@pytest.mark.parametrize(("name", "value"), MALFORMED)
+def test_a_malformed_form_counts_as_absent_and_is_told(name: str, value: Any, profile: Profile) -> None:
+    fields = {name: value, "content": [BLOCK]}
+    found = translation(user("hi"), call(**fields), result(), model="m", profile=profile)
+    assert turns(found.body)[1][1][0] == BLOCK
+    assert found.ignored == (f"messages[].{name}",)
+    assert sent_back(profile, **{name: value}) == []
+
+
+def test_a_detail_of_an_odd_format_is_passed_over() -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": SIGNATURE}
+    assert sent_back(reasoning_details=[detail | {"format": 5}, detail]) == [BLOCK]
+
+
+def test_the_text_is_read_from_the_field_that_has_one() -> None:
+    assert sent_back(LENIENT, reasoning_content=["hm"], reasoning="hm") == [BLOCK | {"signature": ""}]
+
+
 def test_nothing_goes_back_to_those_who_refuse_it() -> None:
     assert sent_back(Profile(thinking_replay=False), thinking_blocks=[BLOCK]) == []
     assert sent_back(Profile(thinking=()), thinking_blocks=[BLOCK]) == []
