@@ -1,11 +1,15 @@
 """Options of the whole test suite."""
 
+import os
+
 import hypothesis
 import pytest
 
-# A busy machine is no reason to fail; and nothing is left in the working tree.
-hypothesis.settings.register_profile("suite", deadline=None, database=None, print_blob=True)
-hypothesis.settings.load_profile("suite")
+# A busy machine is no reason to fail; nothing is left in the working tree; and the suite tries the same examples every
+# time. `HYPOTHESIS_PROFILE=explore pytest` looks for new ones.
+hypothesis.settings.register_profile("suite", deadline=None, database=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, database=None, print_blob=True, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

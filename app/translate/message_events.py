@@ -13,7 +13,8 @@ from app.translate.usage import merged_usage
 
 Event = dict[str, Any]
 Message = dict[str, Any]
-_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+"""A tuple: the type of a block may be anything, hashable or not."""
 _BLOCK_OF_DELTA = {"thinking_delta": "thinking", "signature_delta": "thinking"}
 _NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 

@@ -106,6 +106,16 @@ def test_any_message_survives_the_way_to_events_and_back(message: dict[str, Any]
     assert back["stop_reason"] == message["stop_reason"]
 
 
+def test_a_block_whose_type_is_no_string() -> None:
+    block = {"type": []}
+    events = [
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+    ]
+    assert folded_message(events)["content"] == [block]
+    assert list(streamed_events({"content": [block], "stop_reason": "end_turn"}))
+
+
 @given(EVENTS)
 def test_no_sequence_of_events_breaks_the_fold(events: list[dict[str, Any]]) -> None:
     with contextlib.suppress(UpstreamError):
