@@ -120,8 +120,8 @@ def test_a_start_that_fails_shows_the_log_and_leaves_nothing(project: Project) -
     assert not project.pid_file.exists()
 
 
-def worker_pids(project: Project) -> set[int]:
-    return {child.pid for child in psutil.Process(project.pid).children()}
+def worker_pids(project: Project, master: int | None = None) -> set[int]:
+    return {child.pid for child in psutil.Process(master or project.pid).children()}
 
 
 def test_sighup_takes_new_settings_and_refuses_wrong_ones(project: Project) -> None:
@@ -139,7 +139,9 @@ def test_sighup_takes_new_settings_and_refuses_wrong_ones(project: Project) -> N
 
     (project.root / ".env").write_text("LOG_LEVEL=debug")
     psutil.Process(master).send_signal(signal.SIGHUP)
-    wait_until(lambda: "[DEBUG]" in log.read_text() and worker_pids(project).isdisjoint(before))
+    # The pid file is away for a moment while gunicorn reloads.
+    wait_until(lambda: "[DEBUG]" in log.read_text() and worker_pids(project, master).isdisjoint(before))
+    wait_until(project.pid_file.exists)
     assert project.pid == master
     assert health_status(project.port) == 200
 
