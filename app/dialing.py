@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import gevent
-
 from app.connection import Connection, NotSent
 from app.errors import UpstreamTimeout, UpstreamUnreachable
-from app.waiting import Patience, under_gevent
+from app.time_limit import TookTooLong, time_limit
+from app.waiting import Patience
 
 MAX_TUNNEL_HEAD_BYTES = 65536
 REFUSED_PAUSE_SECONDS = 0.1
@@ -50,7 +47,7 @@ class Dialer:
             except ConnectionRefusedError:
                 time.sleep(REFUSED_PAUSE_SECONDS)
                 return self._opened(patience)
-        except (UpstreamTimeout, _TookTooLong, TimeoutError):
+        except (UpstreamTimeout, TookTooLong, TimeoutError):
             raise UpstreamTimeout("Connecting to the upstream took too long.") from None
         except ssl.SSLError:
             raise UpstreamUnreachable("The upstream's TLS certificate or handshake was refused.") from None
@@ -81,7 +78,7 @@ class Dialer:
 
 def _looked_up(host: str, port: int, patience: Patience) -> list[Any]:
     """What `getaddrinfo` knows; under gevent it waits in a thread, for no longer than `patience`."""
-    with _time_limit(patience.deadline - time.monotonic()):
+    with time_limit(patience.deadline - time.monotonic()):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
@@ -121,16 +118,3 @@ def _open_tunnel(connection: Connection, address: Address, patience: Patience) -
             raise OSError("the proxy closed the connection")
     if head.split(b" ", 2)[1:2] != [b"200"]:
         raise OSError("the proxy refused")
-
-
-class _TookTooLong(Exception):
-    """gevent raises it out of a name lookup; no OSError, so that nothing takes it for a refusal."""
-
-
-@contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    if not under_gevent():
-        yield
-        return
-    with gevent.Timeout(seconds, _TookTooLong):
-        yield

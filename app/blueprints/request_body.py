@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-import gevent
 from flask import g, request
 from gunicorn.http.body import Body  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
@@ -15,7 +13,8 @@ from werkzeug.exceptions import HTTPException
 from app.current import record, settings
 from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.json_body import read_json
-from app.waiting import breathe, under_gevent
+from app.time_limit import TookTooLong, time_limit
+from app.waiting import breathe
 
 _READ_BYTES = 262_144
 _UNREADABLE = (OSError, ValueError, HTTPException, ParseException)
@@ -51,9 +50,9 @@ def _body() -> bytes:
     if expected is not None and expected > limit:
         raise _too_large(limit)
     try:
-        with _time_limit(settings().client_body_timeout):
+        with time_limit(settings().client_body_timeout):
             body = _read(limit)
-    except _TookTooLong:
+    except TookTooLong:
         raise RequestTimeout("The request body did not arrive within CLIENT_BODY_TIMEOUT.") from None
     except _UNREADABLE:
         raise InvalidRequest("The request body could not be read; it was cut or badly encoded.") from None
@@ -105,7 +104,7 @@ class Discard:
         if body is not None and body.failed:
             return
         ended = False
-        with contextlib.suppress(_TookTooLong, *_UNREADABLE), _time_limit(self._seconds):
+        with contextlib.suppress(TookTooLong, *_UNREADABLE), time_limit(self._seconds):
             while self._left > 0 and not ended:
                 piece = self._stream.read(_READ_BYTES)
                 self._left -= len(piece)
@@ -113,17 +112,3 @@ class Discard:
                 breathe()
         if body is not None and not ended:
             body.failed = True
-
-
-class _TookTooLong(Exception):
-    """gevent raises it out of a read that waits; as an `Exception`, gunicorn sees that the body is not whole."""
-
-
-@contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Bounds the whole upload: timeouts of single reads never end a client that sends byte by byte."""
-    if not under_gevent():
-        yield
-        return
-    with gevent.Timeout(seconds, _TookTooLong):
-        yield

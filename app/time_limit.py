@@ -1,0 +1,27 @@
+"""One limit for everything that a block waits for, however many single waits it makes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import gevent
+
+from app.waiting import under_gevent
+
+
+class TookTooLong(Exception):
+    """gevent raises it out of whatever waits.
+
+    An `Exception`, so that gunicorn sees that a body is not whole; no OSError, so that nothing takes it for a refusal.
+    """
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises TookTooLong in the block after `seconds`. Without gevent there is no such limit, only each wait's own."""
+    if not under_gevent():
+        yield
+        return
+    with gevent.Timeout(seconds, TookTooLong):
+        yield
