@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.access import cautions
 from app.blueprints import canonical, chat_completions, cors, count_tokens, failures, health, messages, models
 from app.blueprints.client_connection import guarded
-from app.current import EXTENSION, chosen_request_id, record, services
+from app.current import EXTENSION, Inbound, inbound, services
+from app.headers import request_id
 from app.lessons import Lessons
 from app.metrics import metrics
 from app.request_log import RequestRecord, configure_logging
@@ -37,6 +37,7 @@ class Service(Flask):
         def is_null_session(self, obj: object) -> bool:
             return True
 
+    request_class = Inbound
     session_interface = NoSession()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,19 +79,23 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _begin() -> None:
-    route = canonical(request.url_rule.rule) if request.url_rule else "(unknown)"
-    g.record = RequestRecord(request.method, route, chosen_request_id(uuid.uuid4().hex))
-    services().metrics.opened(g.record)
+    asked = inbound()
+    asked.services = services()
+    route = canonical(asked.url_rule.rule) if asked.url_rule else "(unknown)"
+    asked.record = RequestRecord(asked.method, route, request_id(asked.header_values, os.urandom(16).hex()))
+    asked.credentials = {}
+    asked.services.metrics.opened(asked.record)
 
 
 def _complete(response: Response) -> Response:
-    served = record()
+    asked = inbound()
+    served = asked.record
     served.status = response.status_code
     response.headers["x-request-id"] = served.request_id
     if not response.is_streamed:
         served.bytes_out = response.content_length or 0
         served.first_byte()
-    response.call_on_close(partial(_close, served, services()))
+    response.call_on_close(partial(_close, served, asked.services))
     return response
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -205,7 +205,9 @@ class ChatExchange:
             "x-proxy-learned": list(dict.fromkeys([*known, *learned])),
         }
         self.headers = {name: listing(items) for name, items in told.items() if items}
-        self._stream = ChatStream(translation.answer, f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), self._estimate)
+        self._stream = ChatStream(
+            translation.answer, f"chatcmpl-{os.urandom(16).hex()}", int(time.time()), self._estimate
+        )
 
     def _send(self, body: Event, keep_alive: bool) -> Answer | Pending:
         settings, caller = self._services.settings, self._caller

@@ -8,7 +8,7 @@ from app.blueprints import PREFIXES
 from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
 from app.chat_exchange import ChatExchange
-from app.current import caller, record, services, settings
+from app.current import inbound
 from app.json_body import dump_json
 from app.routing import resolve
 
@@ -16,13 +16,14 @@ blueprint = Blueprint("chat_completions", __name__)
 
 
 def create_chat_completion() -> Response:
-    sender = caller(bearer_first=True)
-    _, chat_request = json_object()
-    route = resolve(chat_request, settings())
-    record().routed(route)
-    exchange = ChatExchange(services(), sender, chat_request, route, record())
+    asked = inbound()
+    sender = asked.caller(bearer_first=True)
+    _, chat_request = json_object(asked)
+    route = resolve(chat_request, asked.settings)
+    asked.record.routed(route)
+    exchange = ChatExchange(asked.services, sender, chat_request, route, asked.record)
     if chat_request.get("stream") is True:
-        return event_stream(exchange.frames(), lambda: exchange.headers)
+        return event_stream(exchange.frames(), lambda: exchange.headers, asked)
     body = dump_json(exchange.completion())
     return Response(body, mimetype="application/json", headers=exchange.headers)
 

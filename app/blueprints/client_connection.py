@@ -6,10 +6,10 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 
-from flask import Response, g, request
+from flask import Response
 
 from app.blueprints.request_body import Discard
-from app.current import client, settings
+from app.current import Inbound, inbound
 
 PIECE_BYTES = 65_536
 """CLIENT_SEND_TIMEOUT bounds one write: of a large body in one write it would cut whoever reads slowly but steadily."""
@@ -20,17 +20,18 @@ of them was read."""
 
 def guarded(response: Response) -> Response:
     """`response`, cut off if its client stops reading; what it left of the request body is read once it is sent."""
-    sock = client().socket
+    asked = inbound()
+    sock = asked.client.socket
     if sock is None:
         return response
-    sock.settimeout(settings().client_send_timeout)
+    sock.settimeout(asked.settings.client_send_timeout)
     response.call_on_close(lambda: sock.settimeout(None))
     if response.is_streamed:
         _keep_little(sock)
     elif (response.content_length or 0) > PIECE_BYTES:
         _keep_little(sock)
         response.response = list(pieces(response.get_data()))
-    discard = _discard()
+    discard = _discard(asked)
     if discard is not None:
         response.call_on_close(discard)
     return response
@@ -48,9 +49,8 @@ def _keep_little(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
-def _discard() -> Callable[[], None] | None:
-    has_body = request.content_length or "transfer-encoding" in request.headers
-    if not has_body or g.get("body_was_read"):
+def _discard(asked: Inbound) -> Callable[[], None] | None:
+    if asked.body_was_read or not (asked.content_length or "transfer-encoding" in asked.headers):
         return None
-    limits = settings()
-    return Discard(request.environ["wsgi.input"], 2 * limits.max_body_bytes, limits.client_body_timeout)
+    limits = asked.settings
+    return Discard(asked.environ["wsgi.input"], 2 * limits.max_body_bytes, limits.client_body_timeout)

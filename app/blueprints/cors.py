@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
-from app.current import settings
+from app.current import inbound
 
 _ANY = "*"
 _ASKED_HEADERS = re.compile(r"[A-Za-z0-9_-]+(?:\s*,\s*[A-Za-z0-9_-]+)*")
@@ -24,7 +24,8 @@ def register(app: Flask) -> None:
 
 def _allowed_origin() -> str:
     """What `Access-Control-Allow-Origin` says to this request; empty if its origin is not allowed."""
-    origin, allowed = request.headers.get("origin", ""), settings().cors_origins
+    asked = inbound()
+    origin, allowed = asked.headers.get("origin", ""), asked.settings.cors_origins
     if not origin:
         return ""
     if _ANY in allowed:
@@ -34,6 +35,7 @@ def _allowed_origin() -> str:
 
 def _preflight() -> Response | None:
     """The answer to a preflight request of an allowed origin; None lets any other request go on."""
+    request = inbound()
     if request.method != "OPTIONS" or "access-control-request-method" not in request.headers or not _allowed_origin():
         return None
     response = Response(status=204)
@@ -47,9 +49,8 @@ def _preflight() -> Response | None:
 
 
 def _marked(response: Response) -> Response:
-    if settings().cors_origins:
-        response.vary.add("origin")
-        if origin := _allowed_origin():
-            response.headers["access-control-allow-origin"] = origin
-            response.headers["access-control-expose-headers"] = _ANY
+    response.vary.add("origin")
+    if origin := _allowed_origin():
+        response.headers["access-control-allow-origin"] = origin
+        response.headers["access-control-expose-headers"] = _ANY
     return response

@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, current_app
 from app.blueprints import PREFIXES
 from app.blueprints.request_body import json_object
 from app.count import TokenCounter
-from app.current import caller, record, settings
+from app.current import inbound
 from app.headers import listing
 from app.routing import resolve
 from app.settings import Settings
@@ -26,15 +26,16 @@ def register(app: Flask, configured: Settings) -> None:
 
 
 def count_tokens() -> Response:
-    sender = caller()
-    body, request = json_object()
-    route = resolve(request, settings())
-    record().routed(route)
+    asked = inbound()
+    sender = asked.caller()
+    body, request = json_object(asked)
+    route = resolve(request, asked.settings)
+    asked.record.routed(route)
     counted = current_app.extensions[_COUNTER].count(sender, body, request, route)
     headers = {**counted.headers, "x-upstream-model": listing([route.upstream_model])}
     if counted.body is None:
         headers["x-proxy-estimate"] = "true"
-    content = counted.content(settings().count_shape_compat)
+    content = counted.content(asked.settings.count_shape_compat)
     return Response(content, mimetype="application/json", headers=headers)
 
 

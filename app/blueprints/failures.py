@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors
 from app.blueprints.dialect import speaks_anthropic
-from app.current import record, sent_keys
+from app.current import inbound
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
 from app.headers import listing, openai_headers, passed_back, without_keys
 from app.json_body import dump_json
@@ -28,17 +28,19 @@ def register(app: Flask) -> None:
 
 
 def answer(error: ProxyError) -> Response:
-    served = record()
+    asked = inbound()
+    served = asked.record
     served.failed(error)
     if isinstance(error, ClientGone):
         served.left()
     refusal = error if isinstance(error, UpstreamRefusal) else None
     if refusal:
         served.upstream_status = served.upstream_status or refusal.status
-    status, content, headers = _anthropic(error, refusal) if speaks_anthropic() else _openai(error, refusal)
+    in_dialect = _anthropic if speaks_anthropic() else _openai
+    status, content, headers = in_dialect(error, refusal, served.request_id)
     if served.upstream_model:
         headers["x-upstream-model"] = listing([served.upstream_model])
-    keys = sent_keys()
+    keys = asked.credentials.values()
     shown = {
         name: without_keys(value.encode("latin-1", "replace"), keys).decode("latin-1")
         for name, value in headers.items()
@@ -46,14 +48,16 @@ def answer(error: ProxyError) -> Response:
     return Response(without_keys(content, keys), status=status, mimetype="application/json", headers=shown)
 
 
-def _anthropic(error: ProxyError, refusal: UpstreamRefusal | None) -> tuple[int, bytes, dict[str, str]]:
+def _anthropic(
+    error: ProxyError, refusal: UpstreamRefusal | None, request_id: str
+) -> tuple[int, bytes, dict[str, str]]:
     """(status, body, headers); the upstream's own words if they are in Anthropic's shape."""
-    status, body = anthropic_error(error, record().request_id)
-    headers = {"request-id": record().request_id} | passed_back(refusal.headers if refusal else {})
+    status, body = anthropic_error(error, request_id)
+    headers = {"request-id": request_id} | passed_back(refusal.headers if refusal else {})
     return status, refusal.body if refusal and refusal.native else dump_json(body), headers
 
 
-def _openai(error: ProxyError, refusal: UpstreamRefusal | None) -> tuple[int, bytes, dict[str, str]]:
+def _openai(error: ProxyError, refusal: UpstreamRefusal | None, _: str) -> tuple[int, bytes, dict[str, str]]:
     status, body = openai_error(error)
     return status, dump_json(body), openai_headers(refusal.headers if refusal else {}, datetime.now(timezone.utc))
 
@@ -77,5 +81,5 @@ def answer_recursion(error: RecursionError) -> Response:
 
 def answer_unexpected(error: Exception) -> Response:
     """A bug of ours: logged whole for the operator, told in one sentence to the client."""
-    _logger.error("unexpected failure of request %s", record().request_id, exc_info=error)
+    _logger.error("unexpected failure of request %s", inbound().record.request_id, exc_info=error)
     return answer(ProxyError("The proxy failed on this request; its operator finds the reason in its log."))

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.blueprints import PREFIXES
 from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
-from app.current import caller, record, services, settings
+from app.current import inbound
 from app.messages_exchange import MessagesExchange
 from app.routing import resolve
 
@@ -15,13 +15,14 @@ blueprint = Blueprint("messages", __name__)
 
 
 def create_message() -> Response:
-    sender = caller()
-    body, request = json_object()
-    route = resolve(request, settings())
-    record().routed(route)
-    exchange = MessagesExchange(services(), sender, body, request, route, record())
+    asked = inbound()
+    sender = asked.caller()
+    body, request = json_object(asked)
+    route = resolve(request, asked.settings)
+    asked.record.routed(route)
+    exchange = MessagesExchange(asked.services, sender, body, request, route, asked.record)
     if request.get("stream") is True:
-        return event_stream(exchange.frames(), lambda: exchange.headers)
+        return event_stream(exchange.frames(), lambda: exchange.headers, asked)
     message = exchange.message()
     return Response(message, mimetype="application/json", headers=exchange.headers)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from flask import g, request
 from gunicorn.http.body import Body  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException
 
-from app.current import record, settings
+from app.current import Inbound
 from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.json_body import read_json
 from app.time_limit import TookTooLong, time_limit
@@ -21,53 +20,53 @@ _UNREADABLE = (OSError, ValueError, HTTPException, ParseException)
 """What gunicorn and werkzeug raise for a body that is cut, or whose chunks or trailers are malformed."""
 
 
-def json_object() -> tuple[bytes, dict[str, Any]]:
+def json_object(asked: Inbound) -> tuple[bytes, dict[str, Any]]:
     """The body's bytes and the JSON object in them.
 
     Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, InvalidRequest.
     """
-    _check_content_type()
-    body = _body()
+    _check_content_type(asked)
+    body = _body(asked)
     value = read_json(body)
     if not isinstance(value, dict):
         raise InvalidRequest("The request body must be a JSON object.")
     return body, value
 
 
-def _check_content_type() -> None:
+def _check_content_type(asked: Inbound) -> None:
     """A web page can post text/plain, or a body without type, to localhost without asking first."""
-    kind = request.mimetype
+    kind = asked.mimetype
     if kind == "application/json" or kind.endswith("+json"):
         return
-    if not kind and "origin" not in request.headers:
+    if not kind and "origin" not in asked.headers:
         return
     raise UnsupportedMediaType("Send the body as JSON, with 'Content-Type: application/json'.")
 
 
-def _body() -> bytes:
-    limit = settings().max_body_bytes
-    expected = request.content_length
+def _body(asked: Inbound) -> bytes:
+    limit = asked.settings.max_body_bytes
+    expected = asked.content_length
     if expected is not None and expected > limit:
         raise _too_large(limit)
     try:
-        with time_limit(settings().client_body_timeout):
-            body = _read(limit)
+        with time_limit(asked.settings.client_body_timeout):
+            body = _read(asked, limit)
     except TookTooLong:
         raise RequestTimeout("The request body did not arrive within CLIENT_BODY_TIMEOUT.") from None
     except _UNREADABLE:
         raise InvalidRequest("The request body could not be read; it was cut or badly encoded.") from None
     if expected is not None and len(body) != expected:
         raise InvalidRequest(f"The request body has {len(body)} bytes, but Content-Length says {expected}.")
-    g.body_was_read = True
-    record().bytes_in = len(body)
+    asked.body_was_read = True
+    asked.record.bytes_in = len(body)
     return body
 
 
-def _read(limit: int) -> bytes:
+def _read(asked: Inbound, limit: int) -> bytes:
     """All of the body. `wsgi.input` is read bare: werkzeug's own wrapper hides a body that ends early."""
-    stream = request.environ["wsgi.input"]
-    left = request.content_length
-    if left is None and not request.environ.get("wsgi.input_terminated"):
+    stream = asked.environ["wsgi.input"]
+    left = asked.content_length
+    if left is None and not asked.environ.get("wsgi.input_terminated"):
         return b""
     pieces: list[bytes] = []
     size = 0
