@@ -10,10 +10,12 @@ from typing import Any
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
+from werkzeug.routing import MapAdapter
 
 from app.access import cautions
 from app.blueprints import canonical, chat_completions, cors, count_tokens, failures, health, messages, models
 from app.blueprints.client_connection import guarded
+from app.blueprints.reply import Reply
 from app.current import EXTENSION, Inbound, inbound, services
 from app.headers import request_id
 from app.lessons import Lessons
@@ -38,7 +40,14 @@ class Service(Flask):
             return True
 
     request_class = Inbound
+    response_class = Reply
     session_interface = NoSession()
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """No host, port or scheme decides where a request goes, so none is made out."""
+        if request is None:
+            return None
+        return MapAdapter(self.url_map, "", "/", "", "http", request.path, request.method)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Every view and hook here is synchronous; Flask would inspect each of them, on each request."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.blueprints import PREFIXES
+from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
 from app.chat_exchange import ChatExchange
@@ -25,7 +26,7 @@ def create_chat_completion() -> Response:
     if chat_request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers, asked)
     body = dump_json(exchange.completion())
-    return Response(body, mimetype="application/json", headers=exchange.headers)
+    return Reply(body, mimetype="application/json", headers=exchange.headers)
 
 
 for prefix in PREFIXES:

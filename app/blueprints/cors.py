@@ -9,6 +9,7 @@ import re
 
 from flask import Flask, Response
 
+from app.blueprints.reply import Reply
 from app.current import inbound
 
 _ANY = "*"
@@ -38,7 +39,7 @@ def _preflight() -> Response | None:
     request = inbound()
     if request.method != "OPTIONS" or "access-control-request-method" not in request.headers or not _allowed_origin():
         return None
-    response = Response(status=204)
+    response = Reply(status=204)
     response.headers["access-control-allow-methods"] = "GET, HEAD, POST"
     response.headers["access-control-max-age"] = str(_MAX_AGE_SECONDS)
     asked = request.headers.get("access-control-request-headers", "")

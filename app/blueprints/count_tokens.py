@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, current_app
 
 from app.blueprints import PREFIXES
+from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
 from app.count import TokenCounter
 from app.current import inbound
@@ -36,7 +37,7 @@ def count_tokens() -> Response:
     if counted.body is None:
         headers["x-proxy-estimate"] = "true"
     content = counted.content(asked.settings.count_shape_compat)
-    return Response(content, mimetype="application/json", headers=headers)
+    return Reply(content, mimetype="application/json", headers=headers)
 
 
 for prefix in PREFIXES:

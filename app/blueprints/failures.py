@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors
 from app.blueprints.dialect import speaks_anthropic
+from app.blueprints.reply import Reply
 from app.current import inbound
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
 from app.headers import listing, openai_headers, passed_back, without_keys
@@ -45,7 +46,7 @@ def answer(error: ProxyError) -> Response:
         name: without_keys(value.encode("latin-1", "replace"), keys).decode("latin-1")
         for name, value in headers.items()
     }
-    return Response(without_keys(content, keys), status=status, mimetype="application/json", headers=shown)
+    return Reply(without_keys(content, keys), status=status, mimetype="application/json", headers=shown)
 
 
 def _anthropic(

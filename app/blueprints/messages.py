@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.blueprints import PREFIXES
+from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
 from app.current import inbound
@@ -24,7 +25,7 @@ def create_message() -> Response:
     if request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers, asked)
     message = exchange.message()
-    return Response(message, mimetype="application/json", headers=exchange.headers)
+    return Reply(message, mimetype="application/json", headers=exchange.headers)
 
 
 for prefix in PREFIXES:

@@ -8,6 +8,7 @@ from itertools import chain
 from flask import Response
 
 from app.blueprints.client_connection import PIECE_BYTES, pieces
+from app.blueprints.reply import Reply
 from app.current import Inbound
 from app.request_log import RequestRecord
 from app.waiting import Client
@@ -25,7 +26,7 @@ def event_stream(frames: Iterator[bytes], headers: Callable[[], Mapping[str, str
     The first frame is awaited here: what goes wrong before it is raised and gets a status of its own.
     """
     first = next(frames, b"")
-    response = Response(_written(first, frames, asked.record, asked.client), mimetype="text/event-stream")
+    response = Reply(_written(first, frames, asked.record, asked.client), mimetype="text/event-stream")
     response.headers.extend(_HEADERS | dict(headers()))
     response.call_on_close(frames.close)  # type: ignore[attr-defined]
     return response
