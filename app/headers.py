@@ -33,7 +33,7 @@ def messages_headers(
     """For a passed-through request: what the client said to Anthropic, and nothing else."""
     headers = {name.lower(): value for name, value in client.items() if _PASSED_UP.fullmatch(name.lower())}
     headers["anthropic-version"] = client.get("anthropic-version") or ANTHROPIC_VERSION
-    return _one_line(headers | _common(client, (), credentials, settings, request_id))
+    return _one_line(headers | _common(_asked_betas(client), credentials, settings, request_id))
 
 
 def chat_headers(
@@ -46,28 +46,31 @@ def chat_headers(
     """For a translated request."""
     headers = {"anthropic-version": ANTHROPIC_VERSION, "user-agent": "anthropic-proxy"}
     # Upstreams quote an odd one in their refusals, from which is learned.
-    asked = [beta for beta in client.get("anthropic-beta", "").split(",") if _BETA.fullmatch(beta.strip())]
-    client = {**client, "anthropic-beta": ",".join(asked)}
-    return _one_line(headers | _common(client, betas, credentials, settings, request_id))
+    asked = filter(_BETA.fullmatch, _asked_betas(client))
+    return _one_line(headers | _common([*asked, *betas], credentials, settings, request_id))
 
 
-def _common(
-    client: Mapping[str, str],
-    betas: Iterable[str],
-    credentials: dict[str, str],
-    settings: Settings,
-    request_id: str,
-) -> dict[str, str]:
-    asked = [beta.strip() for beta in client.get("anthropic-beta", "").split(",")]
-    forced = settings.default_anthropic_beta.split(",") if settings.force_anthropic_beta else []
-    wanted = dict.fromkeys(beta for beta in (*asked, *betas, *map(str.strip, forced)) if beta)
-    headers = {"anthropic-beta": ",".join(wanted)} if wanted else {}
-    headers |= {"content-type": "application/json", "accept-encoding": "identity", "x-request-id": request_id}
+def _asked_betas(client: Mapping[str, str]) -> list[str]:
+    return _listed(client.get("anthropic-beta", ""))
+
+
+def _listed(header: str) -> list[str]:
+    return [item for item in map(str.strip, header.split(",")) if item] if header else []
+
+
+def _common(betas: list[str], credentials: dict[str, str], settings: Settings, request_id: str) -> dict[str, str]:
+    headers = {"content-type": "application/json", "accept-encoding": "identity", "x-request-id": request_id}
+    if settings.force_anthropic_beta:
+        betas = [*betas, *_listed(settings.default_anthropic_beta)]
+    if betas:
+        headers["anthropic-beta"] = ",".join(dict.fromkeys(betas))
     return headers | credentials
 
 
 def _one_line(headers: dict[str, str]) -> dict[str, str]:
     """Without control characters, whatever the server in front let through: none can start a header of its own."""
+    if not _UNPRINTABLE.search("".join(headers.values())):
+        return headers
     return {name: _UNPRINTABLE.sub("", value) for name, value in headers.items()}
 
 
@@ -87,8 +90,9 @@ def passed_back(upstream: Mapping[str, str]) -> dict[str, str]:
 def openai_headers(upstream: Mapping[str, str], now: datetime) -> dict[str, str]:
     """The upstream's headers for an OpenAI client: its own dialect of the rate limits beside Anthropic's."""
     headers = passed_back(upstream)
-    for name, value in upstream.items():
-        match = _LIMIT.fullmatch(name.lower())
+    limits = [(name, value) for name, value in headers.items() if name.startswith("anthropic-ratelimit-")]
+    for name, value in limits:
+        match = _LIMIT.fullmatch(name)
         if match:
             kind, what = match.groups()
             value = _until(value, now) if what == "reset" else value

@@ -7,6 +7,8 @@ binds the port first serves the sum; when it ends, another takes the port.
 from __future__ import annotations
 
 import os
+from functools import cache
+from typing import Any
 
 import gevent
 import gevent.monkey
@@ -36,6 +38,12 @@ _retries = Counter("anthropic_proxy_retries_total", "Requests sent to the upstre
 _lessons = Counter("anthropic_proxy_lessons_total", "Features learned to be refused", ("feature",))
 
 
+@cache
+def _labelled(metric: Any, *labels: str) -> Any:
+    """`metric.labels()` of these; it takes a lock and checks each time. Every label is one of a few by now."""
+    return metric.labels(*labels)
+
+
 class PrometheusMetrics:
     """Counts in this worker, and serves the sum of all if the port is free."""
 
@@ -52,18 +60,18 @@ class PrometheusMetrics:
 
     def closed(self, record: RequestRecord) -> None:
         _open.dec()
-        _requests.labels(record.route, str(record.status)).inc()
-        _duration.labels(record.route).observe(record.elapsed_ms() / 1000)
+        _labelled(_requests, record.route, str(record.status)).inc()
+        _labelled(_duration, record.route).observe(record.elapsed_ms() / 1000)
         if record.first_byte_ms is not None:
-            _first_byte.labels(record.route).observe(record.first_byte_ms / 1000)
+            _labelled(_first_byte, record.route).observe(record.first_byte_ms / 1000)
         if record.upstream_ms is not None:
-            _upstream.labels(record.route).observe(record.upstream_ms / 1000)
+            _labelled(_upstream, record.route).observe(record.upstream_ms / 1000)
         if record.error:
-            _errors.labels(record.error, record.ended_by).inc()
+            _labelled(_errors, record.error, record.ended_by).inc()
         if record.input_tokens or record.output_tokens:
             model = record.upstream_model if record.upstream_model in self._models else "other"
-            _tokens.labels(model, "input").inc(record.input_tokens)
-            _tokens.labels(model, "output").inc(record.output_tokens)
+            _labelled(_tokens, model, "input").inc(record.input_tokens)
+            _labelled(_tokens, model, "output").inc(record.output_tokens)
 
     def learned(self, name: str) -> None:
         _lessons.labels(name).inc()

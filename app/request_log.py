@@ -85,7 +85,10 @@ class RequestRecord:
     def write(self) -> None:
         """Log the line, as `name=value` pairs or as a JSON object with LOG_FORMAT=json."""
         if _logger.isEnabledFor(logging.INFO):
-            _logger.info("request", extra={"record_fields": self._fields()})
+            # Not `_logger.info`, which looks for the line of source it is called from.
+            line = logging.LogRecord(_logger.name, logging.INFO, __file__, 0, "request", (), None)
+            line.record_fields = self._fields()
+            _logger.handle(line)
 
     def _fields(self) -> dict[str, Any]:
         fields = {

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
+from requests.structures import CaseInsensitiveDict
 
 from app.errors import InvalidRequest, UpstreamBroken
 from app.exchange import Exchange
 from app.pool import Pool
 from app.settings import Settings
+from app.waiting import Patience
 
 _ENDS_A_LINE = re.compile(r"[\r\n\0]")
 _SEND_OF_REQUESTS = requests.adapters.HTTPAdapter.send
+
+
+class Outbound(requests.PreparedRequest):
+    """A request that is ready as it is: `headers` by lower-case name, `patience` for its answer."""
+
+    def __init__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, patience: Patience
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers  # type: ignore[assignment]
+        self.body = body
+        self.hooks = {}
+        self.patience = patience
 
 
 class SocketAdapter(requests.adapters.HTTPAdapter):
@@ -32,12 +49,13 @@ class SocketAdapter(requests.adapters.HTTPAdapter):
         self._host = url.netloc
         self._prefix_length = len(f"{url.scheme}://{url.netloc}")
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+    def send(self, request: Outbound, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
         """What `HTTPAdapter.send` does with this class, without what it does for other adapters.
 
         A library that replaces it to answer by itself, as `responses` does in tests, still sees every request.
         """
         if requests.adapters.HTTPAdapter.send is not _SEND_OF_REQUESTS:
+            request.headers = CaseInsensitiveDict(request.headers)
             return super().send(request, *args, **options)
         return response_of(request, ExchangeBody(self.exchange(request, self.request_url(request, None))))
 
@@ -56,24 +74,24 @@ class SocketAdapter(requests.adapters.HTTPAdapter):
             return super().build_response(req, resp)
         return response_of(req, resp)
 
-    def exchange(self, request: requests.PreparedRequest, url: str) -> Exchange:
+    def exchange(self, request: Outbound, url: str) -> Exchange:
         """Send `request` and wait for the head of its answer. Raises HeadPending and the UpstreamErrors."""
         body = request.body if isinstance(request.body, bytes) else b""
         exchange = self._pool.send(
             self._head(request, url, len(body)) + body,
-            request.patience,  # type: ignore[attr-defined]
+            request.patience,
             self._settings.first_byte_timeout,
             self._settings.upstream_read_timeout,
         )
         exchange.head()
         return exchange
 
-    def _head(self, request: requests.PreparedRequest, url: str, length: int) -> bytes:
-        fields = {"Host": self._host, **request.headers}
+    def _head(self, request: Outbound, url: str, length: int) -> bytes:
+        lines = [f"{request.method} {url} HTTP/1.1", f"Host: {self._host}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
         if length or request.method == "POST":
-            fields["Content-Length"] = str(length)
-        lines = [f"{request.method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        if any(map(_ENDS_A_LINE.search, lines)):
+            lines.append(f"Content-Length: {length}")
+        if _ENDS_A_LINE.search("".join(lines)):
             raise InvalidRequest("A header of the request holds a line break.")
         return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
 
@@ -81,7 +99,7 @@ class SocketAdapter(requests.adapters.HTTPAdapter):
 class _BoundPool:
     """What `HTTPAdapter.send` takes for a urllib3 pool, for one request."""
 
-    def __init__(self, adapter: SocketAdapter, request: requests.PreparedRequest) -> None:
+    def __init__(self, adapter: SocketAdapter, request: Outbound) -> None:
         self._adapter = adapter
         self._request = request
 

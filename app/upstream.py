@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import certifi
 import requests
 import requests.adapters
 import urllib3.exceptions
-from requests.structures import CaseInsensitiveDict
 
 from app.dialing import Address, Dialer
-from app.errors import ClientGone, ProxyError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from app.errors import ClientGone, ProxyError, UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from app.exchange import Exchange, HeadPending
 from app.pool import Pool
 from app.sandbox.adapter import SandboxAdapter
 from app.settings import SANDBOX, Settings
-from app.socket_adapter import ExchangeBody, SocketAdapter, response_of
+from app.socket_adapter import ExchangeBody, Outbound, SocketAdapter, response_of
 from app.waiting import Client, Patience, breathe
 
 READ_BYTES = 65536
@@ -48,14 +46,17 @@ class Answer:
         """
         breathe()
         try:
-            with _named_failures():
-                data: bytes | None = self._raw.read1(READ_BYTES, decode_content=True)
-            self._left -= len(data or b"")
-            if self._left < 0:
-                raise UpstreamBroken("The upstream's answer is larger than MAX_ANSWER_BYTES allows.")
+            data: bytes | None = self._raw.read1(READ_BYTES, decode_content=True)
+            if data:
+                self._left -= len(data)
+                if self._left < 0:
+                    raise UpstreamBroken("The upstream's answer is larger than MAX_ANSWER_BYTES allows.")
         except ProxyError:
             self.close()
             raise
+        except _FOREIGN as failure:
+            self.close()
+            raise _named(failure) from None
         return data
 
     def body(self) -> bytes:
@@ -106,6 +107,7 @@ class Upstream:
 
     def __init__(self, settings: Settings, on_retry: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
+        self._timeout = (settings.upstream_connect_timeout, settings.first_byte_timeout)
         self._on_retry = on_retry
         self.base = settings.upstream_base
         url = urlsplit(self.base)
@@ -132,16 +134,10 @@ class Upstream:
         When `client` leaves, the connection to the upstream is closed.
         Raises UpstreamUnreachable, UpstreamTimeout, UpstreamBroken, ClientGone.
         """
-        request = requests.PreparedRequest()
-        request.method = method
-        request.url = self.base + path
-        request.headers = CaseInsensitiveDict(headers)
-        request.body = body
-        request.hooks = {}
         interval = self._settings.keepalive_interval if keep_alive else None
         for attempt in range(RETRIES + 1):
-            patience = Patience(client, interval)
-            answer = self._sent_once(request, patience)
+            request = Outbound(method, self.base + path, headers, body, Patience(client, interval))
+            answer = self._sent_once(request)
             pause = self._pause(answer, attempt)
             if pause is None:
                 return answer
@@ -152,15 +148,14 @@ class Upstream:
                 raise ClientGone("The client left.")
         return answer
 
-    def _sent_once(self, request: requests.PreparedRequest, patience: Patience) -> Answer | Pending:
-        request.patience = patience  # type: ignore[attr-defined]
-        timeout = (self._settings.upstream_connect_timeout, self._settings.first_byte_timeout)
+    def _sent_once(self, request: Outbound) -> Answer | Pending:
         try:
-            with _named_failures():
-                response = self._adapter.send(request, stream=True, timeout=timeout, verify=True)
+            response = self._adapter.send(request, stream=True, timeout=self._timeout, verify=True)
         except HeadPending as pending:
             exchange = pending.exchange
             return Pending(exchange, lambda: self._answer(response_of(request, ExchangeBody(exchange))))
+        except _FOREIGN as failure:
+            raise _named(failure) from None
         return self._answer(response)
 
     def _answer(self, response: requests.Response) -> Answer:
@@ -183,16 +178,13 @@ class Upstream:
         return seconds + random.uniform(0, 0.25) if 0 <= seconds <= MAX_RETRY_AFTER else None
 
 
-@contextlib.contextmanager
-def _named_failures() -> Iterator[None]:
-    """Foreign exceptions become ours, in words of ours: theirs carry hosts, ports and paths."""
-    try:
-        yield
-    except requests.exceptions.Timeout:
-        raise UpstreamTimeout("The upstream did not answer in time.") from None
-    except requests.exceptions.ConnectionError:
-        raise UpstreamUnreachable("The upstream cannot be reached.") from None
-    except urllib3.exceptions.TimeoutError:
-        raise UpstreamTimeout("The upstream did not answer in time.") from None
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, zlib.error, OSError):
-        raise UpstreamBroken("The upstream's answer was cut or cannot be read.") from None
+_FOREIGN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, zlib.error, OSError)
+
+
+def _named(failure: Exception) -> UpstreamError:
+    """A foreign failure as one of ours, in words of ours: theirs carry hosts, ports and paths."""
+    if isinstance(failure, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
+        return UpstreamTimeout("The upstream did not answer in time.")
+    if isinstance(failure, requests.exceptions.ConnectionError):
+        return UpstreamUnreachable("The upstream cannot be reached.")
+    return UpstreamBroken("The upstream's answer was cut or cannot be read.")

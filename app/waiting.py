@@ -98,15 +98,14 @@ def readable_now(sock: socket.socket) -> bool:
     return _ready_now(sock.fileno(), select.POLLIN)
 
 
+_new_poll = gevent.monkey.get_original("select", "poll")
+"""gevent takes `select.poll` away; polling without a timeout cannot block, so the original serves."""
+
+
 def _ready_now(fd: int, events: int) -> bool:
     poller = _new_poll()
     poller.register(fd, events)
     return bool(poller.poll(0))
-
-
-def _new_poll() -> Any:
-    """gevent takes `select.poll` away; polling without a timeout cannot block, so the original serves."""
-    return gevent.monkey.get_original("select", "poll")()
 
 
 def _verdict(outcome: str, patience: Patience) -> bool:

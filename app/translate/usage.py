@@ -7,6 +7,7 @@ from typing import Any
 
 Usage = dict[str, Any]
 _MAX_DIGITS = 15
+_MOST = 10**_MAX_DIGITS
 
 
 def merged_usage(earlier: Usage, later: Any) -> Usage:
@@ -33,16 +34,17 @@ def completed_usage(usage: Usage, estimate: Usage) -> Usage:
 def tokens(usage: Mapping[str, Any], name: str) -> int:
     """A count that may be missing, null, or a string of digits; what no count can be is 0."""
     value = usage.get(name)
+    if type(value) is int and 0 <= value < _MOST:
+        return value
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         return int(value)
-    return int(value) if isinstance(value, int | float) and 0 <= value < 10**_MAX_DIGITS else 0
+    return int(value) if isinstance(value, int | float) and 0 <= value < _MOST else 0
 
 
 def input_tokens(usage: Mapping[str, Any]) -> int:
     """All tokens of the prompt: Anthropic counts those read from and written to the cache apart."""
-    return sum(
-        tokens(usage, name) for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    )
+    written, read = tokens(usage, "cache_creation_input_tokens"), tokens(usage, "cache_read_input_tokens")
+    return tokens(usage, "input_tokens") + written + read
 
 
 def chat_usage(usage: Mapping[str, Any]) -> Usage:
