@@ -25,6 +25,7 @@ from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.http import wsgi
+from gunicorn.util import http_date
 from gunicorn.workers.base import Worker
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -80,10 +81,35 @@ reuse_port = False
 workers = whole("WORKERS", 2, 1, 1024)
 
 
+class DateLine:
+    """The `Date` header of this second; gunicorn puts it together for every response."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = ""
+
+    def __str__(self) -> str:
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._line = now, f"Date: {http_date(now)}\r\n"
+        return self._line
+
+
+DATE_LINE = DateLine()
+
+
 class OneWriteResponse(wsgi.Response):
     """gunicorn's response, except that the head goes out with the first bytes behind it: one system call less."""
 
     _held = b""
+
+    def default_headers(self) -> list[str]:
+        version = "HTTP/{}.{}".format(*self.req.version)
+        connection = "close" if self.should_close() else "keep-alive"
+        lines = [f"{version} {self.status}\r\nServer: {self.version}\r\n{DATE_LINE}Connection: {connection}\r\n"]
+        if self.chunked:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        return lines
 
     def send_headers(self) -> None:
         if not self.headers_sent:

@@ -19,8 +19,9 @@ from app.blueprints.reply import Reply
 from app.current import EXTENSION, Inbound, inbound, services
 from app.headers import request_id
 from app.lessons import Lessons
+from app.logs import configure_logging
 from app.metrics import metrics
-from app.request_log import RequestRecord, configure_logging
+from app.request_log import RequestRecord
 from app.services import Services
 from app.settings import Settings
 from app.thinking_store import store_for

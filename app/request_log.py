@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import logging
+import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import ProxyError, UpstreamError
 from app.routing import Route
 from app.translate.usage import input_tokens, tokens
 
-if TYPE_CHECKING:
-    _StreamHandler = logging.StreamHandler[Any]
-else:
-    # Python 3.10 cannot subscript it.
-    _StreamHandler = logging.StreamHandler
-
-_logger = logging.getLogger("anthropic_proxy.requests")
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]{0,200}")
 """A value that goes into a line as it is: nothing that _UNSAFE finds, and not too long."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST = 200
 """Characters of a value in a line."""
 
@@ -83,14 +77,15 @@ class RequestRecord:
         self.ended_by = "client"
 
     def write(self) -> None:
-        """Log the line, as `name=value` pairs or as a JSON object with LOG_FORMAT=json."""
-        if _logger.isEnabledFor(logging.INFO):
-            # Not `_logger.info`, which looks for the line of source it is called from.
-            line = logging.LogRecord(_logger.name, logging.INFO, __file__, 0, "request", (), None)
-            line.record_fields = self._fields()
-            _logger.handle(line)
+        """Print the line, unless LOG_LEVEL leaves request lines out."""
+        if _lines.form is not None:
+            # Who reads the log may be gone; that is no reason to fail.
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.write(_lines.form(self.fields()) + "\n")
+                sys.stdout.flush()
 
-    def _fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
+        """What the line tells; what is unknown is left out."""
         fields = {
             "id": self.request_id,
             "method": self.method,
@@ -112,87 +107,66 @@ class RequestRecord:
         return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-class LineFormatter(logging.Formatter):
-    """Time, level, message, then the record's fields; no value can fake a line or a field of its own."""
+class _Clock:
+    """The time of day as a log line tells it; the date is put together once a second."""
 
-    converter = time.gmtime  # type: ignore[assignment]
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
+    def __init__(self) -> None:
+        self._second = 0
+        self._stamp = ""
 
-    _second = 0
-    _stamp = ""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "record_fields", None)
-        if fields is not None:
-            return self._request_line(record, fields)
-        line = super().format(record)
-        # A traceback has many lines; indented, none of them can pose as a line of its own.
-        return "\n    ".join(_CONTROL.sub(_escaped, part) for part in line.split("\n"))
-
-    def _request_line(self, record: logging.LogRecord, fields: dict[str, Any]) -> str:
-        """The same format by hand: it is written for every request, and few values need an escape."""
-        if int(record.created) != self._second:
-            self._second = int(record.created)
-            self._stamp = time.strftime(self.default_time_format, time.gmtime(self._second))
-        parts = [f"{self._stamp}.{int(record.msecs):03d}Z {record.levelname} {record.msg}"]
-        for name, value in fields.items():
-            text = str(value)
-            parts.append(f"{name}={text if _PLAIN.fullmatch(text) else _safe(text)}")
-        return " ".join(parts)
+    def stamp(self) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
 
 
-class JsonFormatter(LineFormatter):
-    """One JSON object a line, in ASCII."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"time": self.formatTime(record), "level": record.levelname.lower()}
-        line |= {"logger": record.name, "pid": record.process, "message": record.getMessage()}
-        line |= {name: _short(value) for name, value in getattr(record, "record_fields", {}).items()}
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+_clock = _Clock()
 
 
-class StandardStream(_StreamHandler):
-    """Writes to what `sys.stdout` or `sys.stderr` is at that moment."""
-
-    def __init__(self, name: str) -> None:
-        logging.Handler.__init__(self)
-        self._stream_name = name
-
-    @property
-    def stream(self) -> Any:
-        return getattr(sys, self._stream_name)
-
-    @stream.setter
-    def stream(self, value: Any) -> None:
-        """Set by the base class only to another stream, which nobody asks of this one."""
+def text_line(fields: dict[str, Any]) -> str:
+    """`name=value` pairs; no value can fake a line or a pair of its own."""
+    parts = [_clock.stamp(), "INFO request"]
+    for name, value in fields.items():
+        text = str(value)
+        parts.append(f"{name}={text if _PLAIN.fullmatch(text) else _safe(text)}")
+    return " ".join(parts)
 
 
-def _short(value: Any) -> Any:
-    return value[:_LONGEST] if isinstance(value, str) else value
+def json_line(fields: dict[str, Any]) -> str:
+    """A JSON object in ASCII."""
+    line = {"time": _clock.stamp(), "level": "info", "logger": "anthropic_proxy.requests", "pid": os.getpid()}
+    cut = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in fields.items()}
+    return json.dumps(line | {"message": "request"} | cut)
 
 
-def _safe(value: Any) -> str:
-    return _UNSAFE.sub(_escaped, str(value)[:_LONGEST])
+_FORMS: dict[str, Callable[[dict[str, Any]], str]] = {"text": text_line, "json": json_line}
 
 
-def _escaped(match: re.Match[str]) -> str:
+class _Lines:
+    """How request lines are written; `form` None: not at all."""
+
+    form: Callable[[dict[str, Any]], str] | None = text_line
+
+
+_lines = _Lines()
+
+
+def configure_request_lines(shown: bool, format: str) -> None:
+    """Whether request lines are written, and `format` as in LOG_FORMAT.
+
+    They do without the logging module, which costs more than all that a line says: one is written for every request.
+    """
+    _lines.form = _FORMS[format] if shown else None
+
+
+def _safe(value: str) -> str:
+    return _UNSAFE.sub(escaped, value[:_LONGEST])
+
+
+def escaped(match: re.Match[str]) -> str:
+    """A character that no line may hold, as Python writes it."""
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-
-
-def configure_logging(level: str, format: str) -> None:
-    """Send request lines and notes to stdout, warnings and errors to stderr; `level` and `format` as in LOG_LEVEL and
-    LOG_FORMAT. Calling it again replaces what an earlier call set up."""
-    formatter = JsonFormatter() if format == "json" else LineFormatter("%(asctime)s %(levelname)s %(message)s")
-    notes, warnings = StandardStream("stdout"), StandardStream("stderr")
-    notes.addFilter(lambda record: record.levelno < logging.WARNING)
-    warnings.setLevel(logging.WARNING)
-    logger = logging.getLogger("anthropic_proxy")
-    for handler in (notes, warnings):
-        handler.setFormatter(formatter)
-    logger.handlers = [notes, warnings]
-    logger.setLevel(level.upper())
-    logger.propagate = False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import gevent
 
@@ -17,11 +16,6 @@ class TookTooLong(Exception):
     """
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> AbstractContextManager[object]:
     """Raises TookTooLong in the block after `seconds`. Without gevent there is no such limit, only each wait's own."""
-    if not under_gevent():
-        yield
-        return
-    with gevent.Timeout(seconds, TookTooLong):
-        yield
+    return gevent.Timeout(seconds, TookTooLong) if under_gevent() else nullcontext()

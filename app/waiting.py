@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import time
+from functools import cache
 from typing import Any, Protocol
 
 import gevent
@@ -25,8 +26,9 @@ _POLLRDHUP = getattr(select, "POLLRDHUP", select.POLLHUP)
 """The client closed its side; unlike a readable socket it does not mean a pipelined request."""
 
 
+@cache
 def under_gevent() -> bool:
-    """Whether a wait that blocks the thread would block other requests."""
+    """Whether a wait that blocks the thread would block other requests; a process is patched before it loads this."""
     return bool(gevent.monkey.is_module_patched("socket"))
 
 

@@ -1,15 +1,19 @@
 """The request log: one line a request, on the right stream, with nothing in it that a client could use."""
 
+import contextlib
 import json
 import logging
+import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import responses
 
-from app.request_log import LineFormatter, RequestRecord, configure_logging
+from app.logs import configure_logging
+from app.request_log import RequestRecord, text_line
 from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, STREAM, Proxy
 
 HOSTILE = 'x" status=200\r\n2026-01-01T00:00:00.000Z INFO request id=forged \u2028\x1b[31m\\'
@@ -136,6 +140,15 @@ def test_levels_and_formats_can_be_set_again(capsys: pytest.CaptureFixture[str])
 
 def test_long_values_are_cut() -> None:
     record = RequestRecord("GET", "/", "id", requested_model="m" * 5000)
-    entry = logging.LogRecord("x", logging.INFO, "", 0, "request", (), None)
-    entry.record_fields = record._fields()
-    assert len(LineFormatter("%(message)s").format(entry)) < 500
+    assert len(text_line(record.fields())) < 500
+
+
+def test_a_log_that_nobody_reads_any_more_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        RequestRecord("GET", "/", "id").write()
+        monkeypatch.undo()
+        with contextlib.suppress(BrokenPipeError):
+            gone.close()
