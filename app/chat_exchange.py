@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 from app.errors import ClientGone, UpstreamError, UpstreamRefusal
@@ -221,7 +220,7 @@ class ChatExchange:
         self._record.upstream_answered(answer.status)
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
-        self.headers |= openai_headers(answer.headers, datetime.now(timezone.utc))
+        self.headers |= openai_headers(answer.headers)
 
     def _begun(self, pending: Pending) -> Answer | Pending:
         answer = pending.answer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 
 from app.settings import Settings
 
@@ -87,8 +87,11 @@ def passed_back(upstream: Mapping[str, str]) -> dict[str, str]:
     return headers | ({"x-upstream-request-id": given} if given else {})
 
 
-def openai_headers(upstream: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """The upstream's headers for an OpenAI client: its own dialect of the rate limits beside Anthropic's."""
+def openai_headers(upstream: Mapping[str, str], now: datetime | None = None) -> dict[str, str]:
+    """The upstream's headers for an OpenAI client: its own dialect of the rate limits beside Anthropic's.
+
+    `now` (aware; by default the present) is when a reset is counted from.
+    """
     headers = passed_back(upstream)
     limits = [(name, value) for name, value in headers.items() if name.startswith("anthropic-ratelimit-")]
     for name, value in limits:
@@ -104,10 +107,11 @@ def openai_headers(upstream: Mapping[str, str], now: datetime) -> dict[str, str]
     return headers
 
 
-def _until(instant: str, now: datetime) -> str:
+def _until(instant: str, now: datetime | None) -> str:
     """An RFC 3339 instant as OpenAI's duration, such as `12s`; anything else stays as it is."""
     try:
-        seconds = (datetime.fromisoformat(instant.replace("Z", "+00:00")) - now).total_seconds()
+        moment = datetime.fromisoformat(instant.replace("Z", "+00:00"))
+        seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
     except (ValueError, TypeError):
         return instant
     return f"{max(0, round(seconds))}s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -36,29 +37,45 @@ class _Doubled(dict[str, Any]):
         self.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
 
 
-class _StrictReading:
-    """One reading of one body; remembers whether anything was refused on the way."""
+class _RefusedError(Exception):
+    """Ends a reading; another one, which goes to the end, tells what it met."""
 
-    def __init__(self) -> None:
-        self.refused = False
 
-    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            self.refused = True
-            return _Doubled(pairs)
-        return value
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _RefusedError
+    return value
 
-    def constant(self, name: str) -> _Refused:
-        self.refused = True
-        return _Refused(f"{name} is not a JSON number.")
 
-    def float(self, digits: str) -> float | _Refused:
-        number = float(digits)
-        if math.isinf(number):
-            self.refused = True
-            return _Refused("The number is too large.")
-        return number
+def _constant(name: str) -> float:
+    raise _RefusedError
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _RefusedError
+    return number
+
+
+def _told_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else _Doubled(pairs)
+
+
+def _told_constant(name: str) -> _Refused:
+    return _Refused(f"{name} is not a JSON number.")
+
+
+def _told_float(digits: str) -> float | _Refused:
+    number = float(digits)
+    return _Refused("The number is too large.") if math.isinf(number) else number
+
+
+# Made once: the json module makes one for each `loads` with hooks.
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+_TELLING = json.JSONDecoder(object_pairs_hook=_told_object, parse_constant=_told_constant, parse_float=_told_float)
 
 
 def read_json(body: bytes) -> Any:
@@ -68,6 +85,8 @@ def read_json(body: bytes) -> Any:
     """
     if not body.strip():
         raise InvalidRequest("The request body is empty; send a JSON object.")
+    if body.startswith(codecs.BOM_UTF8):
+        raise InvalidRequest("The request body begins with a byte order mark (BOM); send it without.")
     try:
         source = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -76,14 +95,12 @@ def read_json(body: bytes) -> Any:
         ) from None
     if len(body) > MAX_VALUES and _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
         raise InvalidRequest(f"The request body holds more than {MAX_VALUES:,} JSON values.")
-    reading = _StrictReading()
     try:
-        value = json.loads(
-            source,
-            object_pairs_hook=reading.object,
-            parse_constant=reading.constant,
-            parse_float=reading.float,
-        )
+        try:
+            value = _STRICT.decode(source)
+        except _RefusedError:
+            value = _TELLING.decode(source)
+            _refuse_first(value)
     except RecursionError:
         raise InvalidRequest("The request body is nested too deeply.") from None
     except json.JSONDecodeError as error:
@@ -91,7 +108,7 @@ def read_json(body: bytes) -> Any:
     except ValueError:
         # Python's limit of 4,300 digits; its own message names a function of Python's.
         raise InvalidRequest("The request body is not valid JSON: a number has too many digits.") from None
-    if reading.refused or _SURROGATE.search(body):
+    if _SURROGATE.search(body):
         _refuse_first(value)
     return value
 

@@ -26,7 +26,7 @@ def create_chat_completion() -> Response:
     if chat_request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers, asked)
     body = dump_json(exchange.completion())
-    return Reply(body, mimetype="application/json", headers=exchange.headers)
+    return Reply(body, content_type="application/json", headers=exchange.headers)
 
 
 for prefix in PREFIXES:

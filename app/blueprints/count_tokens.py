@@ -37,7 +37,7 @@ def count_tokens() -> Response:
     if counted.body is None:
         headers["x-proxy-estimate"] = "true"
     content = counted.content(asked.settings.count_shape_compat)
-    return Reply(content, mimetype="application/json", headers=headers)
+    return Reply(content, content_type="application/json", headers=headers)
 
 
 for prefix in PREFIXES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -60,7 +59,7 @@ def _anthropic(
 
 def _openai(error: ProxyError, refusal: UpstreamRefusal | None, _: str) -> tuple[int, bytes, dict[str, str]]:
     status, body = openai_error(error)
-    return status, dump_json(body), openai_headers(refusal.headers if refusal else {}, datetime.now(timezone.utc))
+    return status, dump_json(body), openai_headers(refusal.headers if refusal else {})
 
 
 def answer_http(error: HTTPException) -> Response:

@@ -25,7 +25,7 @@ def create_message() -> Response:
     if request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers, asked)
     message = exchange.message()
-    return Reply(message, mimetype="application/json", headers=exchange.headers)
+    return Reply(message, content_type="application/json", headers=exchange.headers)
 
 
 for prefix in PREFIXES:
