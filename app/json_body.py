@@ -17,6 +17,9 @@ MAX_VALUES = 1_000_000
 """24 MB of `{},` is 8 million objects and 690 MB of memory once parsed; no honest request comes near this."""
 
 
+_BEYOND_64_BITS = 2.0**63
+_ESCAPED_COLON = b"\\u003"
+"""How a colon begins that is none in the source."""
 _SURROGATE = re.compile(rb"\\u[dD]")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
@@ -35,6 +38,10 @@ class _Doubled(dict[str, Any]):
         super().__init__(pairs)
         seen: set[str] = set()
         self.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+class _Doubtful(ValueError):
+    """A quick reading may not be trusted."""
 
 
 class _RefusedError(Exception):
@@ -87,14 +94,48 @@ def read_json(body: bytes) -> Any:
         raise InvalidRequest("The request body is empty; send a JSON object.")
     if body.startswith(codecs.BOM_UTF8):
         raise InvalidRequest("The request body begins with a byte order mark (BOM); send it without.")
+    if len(body) > MAX_VALUES and _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
+        raise InvalidRequest(f"The request body holds more than {MAX_VALUES:,} JSON values.")
+    try:
+        return _quickly_read(body)
+    except ValueError:
+        return _strictly_read(body)
+
+
+def _quickly_read(body: bytes) -> Any:
+    """What orjson reads, four times as fast. Raises ValueError where a strict reading might tell or give another.
+
+    orjson drops the first of two equal keys, which takes its colon and those in its strings along: none of the
+    source's may be missing. And it makes a float of a whole number beyond 64 bits.
+    """
+    value = orjson.loads(body)
+    colons = 0
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind is str:
+            colons += item.count(":")
+        elif kind is dict:
+            colons += len(item)
+            stack += item
+            stack += item.values()
+        elif kind is list:
+            stack += item
+        elif kind is float and abs(item) >= _BEYOND_64_BITS:
+            raise _Doubtful
+    if colons != body.count(b":") or _ESCAPED_COLON in body:
+        raise _Doubtful
+    return value
+
+
+def _strictly_read(body: bytes) -> Any:
     try:
         source = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidRequest(
             f"The request body is not valid UTF-8 (byte {error.start}); send JSON encoded as UTF-8."
         ) from None
-    if len(body) > MAX_VALUES and _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
-        raise InvalidRequest(f"The request body holds more than {MAX_VALUES:,} JSON values.")
     try:
         try:
             value = _STRICT.decode(source)

@@ -4,7 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from app import json_body
 from app.errors import InvalidRequest
 from app.json_body import MAX_VALUES, dump_json, read_json
 
@@ -60,3 +63,51 @@ def test_what_cannot_be_written_is_the_clients_error() -> None:
         value = [value]
     with pytest.raises(InvalidRequest):
         dump_json(value)
+
+
+def strictly(source: bytes) -> Any:
+    try:
+        return json_body._strictly_read(source)
+    except InvalidRequest as refusal:
+        return refusal.message, refusal.param
+
+
+TRICKY = st.sampled_from(['"a"', '"a:"', '"\\u003a"', '"\\\\"', '"\\":"', '":"', '"\\ud83d\\ude00"', '"\\ud800"'])
+NUMBERS = st.sampled_from(["0", "-0", "1e5", "1e999", "9223372036854775808", "-9223372036854775809", "NaN", "0.1"])
+SPACE = st.sampled_from(["", " ", "\n", "\t "])
+SOURCES = st.recursive(
+    TRICKY | NUMBERS | st.sampled_from(["true", "false", "null"]),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(TRICKY, SPACE, inner), max_size=4).map(
+            lambda members: "{" + ",".join(f"{key}{space}:{value}" for key, space, value in members) + "}"
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(SOURCES)
+@settings(max_examples=400)
+def test_the_quick_reading_gives_and_refuses_what_the_strict_one_does(source: str) -> None:
+    try:
+        read = read_json(source.encode())
+    except InvalidRequest as refusal:
+        read = refusal.message, refusal.param
+    assert repr(read) == repr(strictly(source.encode()))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":"x:y","a":2}',
+        b'{"a":1,"a":"\\u003a"}',
+        b'{"a":1,"b":{"c":[],"c":[]}}',
+        b'{"\\u003a":1,"\\u003A":2}',
+        b'{"a":12345678901234567890123}',
+    ],
+)
+def test_where_orjson_is_not_strict_enough(source: bytes) -> None:
+    with pytest.raises(json_body._Doubtful):
+        json_body._quickly_read(source)
