@@ -54,6 +54,11 @@ make_venv() {
         echo "VENV_DIR=$venv_dir exists and is no virtual environment: it is left alone." >&2
         return 1
     fi
+    if ! mkdir -p -- "$venv_dir" 2>/dev/null || [[ ! -w "$venv_dir" ]]; then
+        echo "The virtual environment $venv_dir cannot be written. Name another place for it: VENV_DIR=/path/to/venv $0" >&2
+        return 1
+    fi
+    rmdir -- "$venv_dir" 2>/dev/null || true # empty, it would be no virtual environment should what follows be cut short
     echo "Making the virtual environment $venv_dir with $("$python" --version)" >&2
     if ! "$python" -m venv --clear "$venv_dir" >&2; then
         echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2

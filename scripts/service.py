@@ -1,12 +1,10 @@
-"""Starts, stops and describes the background service: `service.py start|stop|status`.
+"""Starts, stops and describes the background service: `service.py start|stop|status|can-listen`.
 
 supervisord owns the process. The pid file is gunicorn's: `kill -HUP $(cat anthropic-proxy.pid)` reloads it.
 """
 
-import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,14 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from addresses import require_free_addresses
 from health import ROOT, answers, base_url, configured_environment, listening_address
+from processes import command_of, folder_of, pid_in
 from supervisor.xmlrpc import SupervisorTransport
 
 NAME = "anthropic-proxy"
 CONFIG = ROOT / "supervisord.conf"
 PID_FILE = ROOT / "anthropic-proxy.pid"
-SUPERVISOR_PID_FILE = ROOT / "run" / "supervisord.pid"
 SOCKET = ROOT / "run" / "supervisor.sock"
+SANDBOX_MARK = ROOT / "run" / "sandbox"  # there while the sandbox answers because the environment said so
 LOGS = (ROOT / "logs" / "server.log", ROOT / "logs" / "server_error.log")
 LONGEST_SOCKET_PATH = 103  # bytes, on macOS; 107 on Linux
 START_TIMEOUT = 60.0  # seconds
@@ -34,6 +34,14 @@ RUNNING, STALE_PID_FILE, NOT_RUNNING, UNKNOWN = 0, 1, 3, 4
 
 class Failure(Exception):
     """The command cannot do what it was asked; the text says why and what to do."""
+
+
+def say(line: str) -> None:
+    """Print a line, and go on without a reader when it has read enough, as in `status.sh | head -1`."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def supervisor() -> Any:
@@ -50,26 +58,15 @@ def supervised() -> dict[str, Any] | None:
         return None
 
 
-def pid_in(file: Path) -> int | None:
-    with suppress(OSError, ValueError):
-        return int(file.read_text())
-    return None
-
-
-def command_of(pid: int) -> str | None:
-    """The command line of a living process, None when there is none."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip() or None
-    if Path("/proc/self").exists():
-        return None
-    shown = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
-    return shown.stdout.strip() or None
-
-
 def service_pid() -> int | None:
-    """The pid of the running service; None without a pid file or with a stale one."""
+    """The pid of the running service; None without a pid file or with one whose process is not this folder's.
+
+    A pid file is copied with its folder, and a pid is given anew: either may be that of another folder's service.
+    """
     pid = pid_in(PID_FILE)
-    return pid if pid and "gunicorn.conf.py" in (command_of(pid) or "") else None
+    if not pid or "gunicorn.conf.py" not in (command_of(pid) or ""):
+        return None
+    return pid if folder_of(pid) == str(ROOT) or (supervised() or {}).get("pid") == pid else None
 
 
 def stop_timeout() -> float:
@@ -87,24 +84,16 @@ def wait_for(condition: Callable[[], object], seconds: float) -> bool:
     return True
 
 
-def require_free_address(host: str, port: int) -> None:
-    """Raises Failure when nobody can listen there: another program's /health must not be taken for ours."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            hint = "set another PORT in .env or the environment"
-            if error.errno == errno.EADDRINUSE and sys.platform == "darwin":
-                hint += " (macOS itself listens on 5000 while AirPlay Receiver is on)"
-            raise Failure(f"Cannot listen on {host} port {port}: {error.strerror}; {hint}.") from error
-
-
 def prepare_folders() -> None:
     if len(os.fsencode(SOCKET)) > LONGEST_SOCKET_PATH:
         raise Failure(f"{SOCKET} is too long for a unix socket: move the project to a shorter path.")
-    (ROOT / "logs").mkdir(exist_ok=True)
-    SOCKET.parent.mkdir(mode=0o700, exist_ok=True)
+    for folder in (ROOT / "logs", SOCKET.parent):
+        try:
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            reason = f"{error.strerror}; the background service needs a folder of its own there"
+            raise Failure(f"{folder} cannot be written: {reason}.") from error
 
 
 def launch_supervisord() -> None:
@@ -114,7 +103,8 @@ def launch_supervisord() -> None:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(CONFIG)]
-    launched = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    # The umask in supervisord.conf is set only after supervisord has opened its own log.
+    launched = subprocess.run(command, cwd=ROOT, env=environ, umask=0o077, capture_output=True, text=True, check=False)
     if launched.returncode:
         raise Failure(f"supervisord did not start:\n{launched.stdout}{launched.stderr}".rstrip())
 
@@ -135,17 +125,16 @@ def is_up(url: str) -> bool:
 
 
 def start() -> None:
-    address = listening_address(configured_environment())
-    url = base_url(*address)
+    url = base_url(*listening_address(configured_environment()))
     if pid := service_pid():
-        print(f"{NAME} is already running (pid {pid}).")
+        say(f"{NAME} is already running (pid {pid}).")
         return
     if PID_FILE.exists():
-        print(f"Removing a stale {PID_FILE.name}: its process is gone.")
+        say(f"Removing a stale {PID_FILE.name}: its process is gone or another's.")
         PID_FILE.unlink()
     if supervised():
         end_supervisord()
-    require_free_address(*address)
+    require_free_addresses()
     prepare_folders()
     sizes = {log: log.stat().st_size if log.exists() else 0 for log in LOGS}
     launch_supervisord()
@@ -157,7 +146,16 @@ def start() -> None:
         PID_FILE.unlink(missing_ok=True)
         lines = [line for log in LOGS for line in written_since(log, sizes[log])]
         raise Failure("\n".join([f"{NAME} did not start: {failure}. Its log:", *lines])) from failure
-    print(f"{NAME} is running (pid {service_pid()}) and answers at {url}")
+    remember_sandbox()
+    say(f"{NAME} is running (pid {service_pid()}) and answers at {url}")
+
+
+def remember_sandbox() -> None:
+    """Let restart.sh know that this start asked for the sandbox: it must not move to a paid upstream by itself."""
+    if os.environ.get("UPSTREAM_BASE", "").strip() == "sandbox:":
+        SANDBOX_MARK.touch()
+    else:
+        SANDBOX_MARK.unlink(missing_ok=True)
 
 
 def end_supervisord() -> None:
@@ -179,17 +177,18 @@ def stop() -> None:
     pid = service_pid()
     had_supervisord = supervised() is not None
     if pid:
-        print(f"Stopping {NAME} (pid {pid}): open streams may finish, SIGKILL after {stop_timeout():.0f} s.")
+        say(f"Stopping {NAME} (pid {pid}): open streams may finish, SIGKILL after {stop_timeout():.0f} s.")
     if had_supervisord:
         end_supervisord()
     elif pid:
         end_orphan(pid)
     stale = PID_FILE.exists()
     PID_FILE.unlink(missing_ok=True)
+    SANDBOX_MARK.unlink(missing_ok=True)
     if pid or had_supervisord:
-        print(f"{NAME} is stopped.")
+        say(f"{NAME} is stopped.")
     else:
-        print(f"{NAME} is not running{'; removed a stale ' + PID_FILE.name if stale else ''}.")
+        say(f"{NAME} is not running{'; removed a stale ' + PID_FILE.name if stale else ''}.")
 
 
 def status() -> int:
@@ -197,25 +196,30 @@ def status() -> int:
     pid, process, healthy = service_pid(), supervised(), answers(url)
     if pid is None:
         state = f", supervisord says {process['statename']}" if process else ""
-        print(f"{NAME} is not running in the background{state}.")
+        say(f"{NAME} is not running in the background{state}.")
         if PID_FILE.exists():
-            print(f"  pid file   {PID_FILE.name} is stale: process {pid_in(PID_FILE)} is gone or another's")
+            say(f"  pid file   {PID_FILE.name} is stale: process {pid_in(PID_FILE)} is gone or another's")
         if healthy:
-            print(f"  health     something else answers at {url}/health")
+            say(f"  health     something else answers at {url}/health")
         return STALE_PID_FILE if PID_FILE.exists() else NOT_RUNNING
     started = process["start"] if process else PID_FILE.stat().st_mtime
-    print(f"{NAME} is running{'' if process else ', but its supervisord is gone: nobody restarts it'}.")
-    print(f"  pid        {pid}")
-    print(f"  command    {command_of(pid)}")
-    print(f"  started    {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(started))}")
-    print(f"  health     {url}/health {'answers' if healthy else 'does NOT answer'}")
+    say(f"{NAME} is running{'' if process else ', but its supervisord is gone: nobody restarts it'}.")
+    say(f"  pid        {pid}")
+    say(f"  command    {command_of(pid)}")
+    say(f"  started    {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(started))}")
+    say(f"  health     {url}/health {'answers' if healthy else 'does NOT answer'}")
     for log in LOGS:
-        print(f"  log        {log.relative_to(ROOT)}, {log.stat().st_size if log.exists() else 0} bytes")
+        say(f"  log        {log.relative_to(ROOT)}, {log.stat().st_size if log.exists() else 0} bytes")
     return RUNNING if healthy else UNKNOWN
 
 
 def main() -> int:
-    commands: dict[str, Callable[[], int | None]] = {"start": start, "stop": stop, "status": status}
+    commands: dict[str, Callable[[], int | None]] = {
+        "start": start,
+        "stop": stop,
+        "status": status,
+        "can-listen": require_free_addresses,
+    }
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print(f"usage: service.py {'|'.join(commands)}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,8 +92,8 @@ class Project:
         return found
 
 
-@pytest.fixture
-def project() -> Iterator[Project]:
+@contextmanager
+def copied_project() -> Iterator[Project]:
     # Short, for a unix socket's path ends at about a hundred bytes; with a space, for a user's may have one.
     root = Path(tempfile.mkdtemp(prefix="my proxy ", dir="/tmp")).resolve()
     for name in COPIED:
@@ -101,8 +102,22 @@ def project() -> Iterator[Project]:
         else:
             shutil.copy(ROOT / name, root / name)
     project = Project(root)
-    yield project
-    while left := project.processes():  # supervisord may just be starting another
-        for process in left:
-            process.kill()
-    shutil.rmtree(root)
+    try:
+        yield project
+    finally:
+        while left := project.processes():  # supervisord may just be starting another
+            for process in left:
+                process.kill()
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def project() -> Iterator[Project]:
+    with copied_project() as project:
+        yield project
+
+
+@pytest.fixture
+def other_project() -> Iterator[Project]:
+    with copied_project() as project:
+        yield project

@@ -71,6 +71,14 @@ def test_a_folder_that_is_no_virtual_environment_is_left_alone(project: Project)
     assert (precious / "file").read_text() == "kept"
 
 
+def test_a_place_that_cannot_be_written_is_said(project: Project) -> None:
+    (project.root / "file").write_text("in the way")
+    refused = install(project, VENV_DIR=str(project.root / "file" / "venv"))
+    assert refused.returncode != 0
+    assert "cannot be written" in refused.stdout
+    assert "VENV_DIR=" in refused.stdout
+
+
 def lint(tool: str, *arguments: str) -> str:
     path = shutil.which(tool, path=str(Path(sys.executable).parent)) or shutil.which(tool)
     if path is None:

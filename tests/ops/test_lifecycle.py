@@ -1,6 +1,7 @@
 """The scripts as a user runs them: start, status, restart, stop, and what they say when it fails."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from .conftest import Project, health_status, wait_until
+from .conftest import ROOT, Project, free_port, health_status, wait_until
 
 
 def test_start_status_restart_stop(project: Project) -> None:
@@ -67,6 +68,18 @@ def test_supervisorctl_works_from_the_project_folder(project: Project) -> None:
     assert project.run("start.sh").returncode == 0, "start.sh starts again what supervisorctl stopped"
 
 
+def test_plain_supervisord_works_in_a_fresh_clone(project: Project) -> None:
+    for folder in ("logs", "run"):
+        assert (ROOT / folder / ".gitkeep").exists(), "supervisord makes no folder by itself"
+        (project.root / folder).mkdir()
+    environ = project.environ | {"PATH": f"{Path(sys.executable).parent}:{project.environ['PATH']}"}
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", "supervisord.conf"]
+    started = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=False)
+    assert started.returncode == 0, started.stderr
+    wait_until(lambda: project.run("status.sh").returncode == 0)
+    assert project.run("stop.sh").returncode == 0
+
+
 def test_a_stale_pid_file_is_recognised(project: Project) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -82,6 +95,49 @@ def test_a_stale_pid_file_is_recognised(project: Project) -> None:
     assert started.returncode == 0, started.stdout
     assert "stale" in started.stdout
     assert project.pid != 1
+
+
+def test_another_folders_service_is_not_taken_for_this_ones(project: Project, other_project: Project) -> None:
+    assert other_project.run("start.sh").returncode == 0
+    theirs = other_project.pid
+    shutil.copy(other_project.pid_file, project.pid_file)  # as `cp -r` of a running project does
+
+    status = project.run("status.sh")
+    assert status.returncode == 1
+    assert "stale" in status.stdout
+    assert "is not running" in project.run("stop.sh").stdout
+    assert project.run("start.sh").returncode == 0
+    assert project.pid != theirs
+    assert project.run("stop.sh").returncode == 0
+    assert other_project.pid == theirs
+    assert health_status(other_project.port) == 200
+
+
+def test_restart_stays_in_the_sandbox_that_was_asked_for(project: Project) -> None:
+    assert project.run("run.sh", "-b", "--sandbox", UPSTREAM_BASE="").returncode == 0
+    restarted = project.run("restart.sh", UPSTREAM_BASE="")
+    assert restarted.returncode == 0
+    assert "--sandbox" in restarted.stdout
+    assert psutil.Process(project.pid).environ()["UPSTREAM_BASE"] == "sandbox:"
+
+    assert project.run("restart.sh", UPSTREAM_BASE="http://127.0.0.1:9").returncode == 0
+    assert psutil.Process(project.pid).environ()["UPSTREAM_BASE"] == "http://127.0.0.1:9"
+    assert project.run("restart.sh", UPSTREAM_BASE="").stdout.count("--sandbox") == 0
+
+
+def test_a_reader_that_has_read_enough_is_no_failure(project: Project) -> None:
+    project.run("start.sh")
+    scripts = f"'{project.root}/scripts"
+    for script in ("status.sh", "stop.sh"):
+        piped = subprocess.run(
+            ["bash", "-c", f"{scripts}/{script}' | true; echo ${{PIPESTATUS[0]}}"],
+            env=project.environ | {"PYTHONUNBUFFERED": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (piped.stdout, piped.stderr) == ("0\n", ""), script
+    assert project.processes() == []
 
 
 def test_a_wrong_setting_is_named_and_stops_nothing(project: Project) -> None:
@@ -108,6 +164,32 @@ def test_a_taken_port_is_said(project: Project) -> None:
     assert refused.returncode == 1
     assert f"port {project.port}" in refused.stdout
     assert "PORT" in refused.stdout
+
+
+def test_a_metrics_address_that_cannot_be_had_is_said(project: Project) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        refused = project.run("start.sh", METRICS_PORT=str(taken))
+    assert refused.returncode == 1
+    assert (
+        f"Cannot listen on 127.0.0.1 port {taken}: Address already in use; set another METRICS_PORT" in refused.stdout
+    )
+
+    refused = project.run("start.sh", METRICS_PORT=str(free_port()), METRICS_HOST="192.0.2.1")
+    assert refused.returncode == 1
+    assert "METRICS_HOST='192.0.2.1': " in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert project.processes() == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(project: Project) -> None:
+    (project.root / "logs").write_text("a file")
+    refused = project.run("start.sh")
+    assert refused.returncode == 1
+    assert "logs cannot be written: " in refused.stdout
+    assert "Traceback" not in refused.stdout
 
 
 def test_a_start_that_fails_shows_the_log_and_leaves_nothing(project: Project) -> None:
@@ -175,7 +257,8 @@ def test_stop_kills_what_does_not_end(project: Project) -> None:
 
 def test_logs_and_control_socket_are_the_owners_alone(project: Project) -> None:
     project.run("start.sh")
-    for name in ("logs/server.log", "logs/server_error.log", "run", "run/supervisor.sock"):
+    logs = ("logs", "logs/server.log", "logs/server_error.log", "logs/supervisord.log")
+    for name in (*logs, "run", "run/supervisor.sock"):
         assert (project.root / name).stat().st_mode & 0o077 == 0, name
 
 

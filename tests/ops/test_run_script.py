@@ -1,5 +1,6 @@
 """scripts/run.sh: in the foreground, in the background, and what it says of itself."""
 
+import socket
 import subprocess
 
 import psutil
@@ -19,6 +20,16 @@ def test_the_foreground_service_with_the_sandbox(project: Project) -> None:
         finally:
             service.terminate()
         assert service.wait(timeout=40) == 0
+
+
+def test_a_taken_port_is_said_before_the_sandbox_is_praised(project: Project) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", project.port))
+        other.listen()
+        refused = project.run("run.sh", "--sandbox")
+    assert refused.returncode == 1
+    assert f"port {project.port}: Address already in use; set another PORT" in refused.stdout
+    assert "curl" not in refused.stdout
 
 
 def is_healthy(port: int) -> bool:
