@@ -5,6 +5,8 @@ that (requests, urllib3, so all of app/) fails in the workers with a RecursionEr
 import none of it here.
 """
 
+import contextlib
+import fcntl
 import gc
 import json
 import logging
@@ -12,6 +14,7 @@ import os
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from gevent import GreenletExit
 from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
+from gunicorn.errors import HaltServer
 from gunicorn.http import wsgi
 from gunicorn.util import http_date
 from gunicorn.workers.base import Worker
@@ -57,8 +61,22 @@ def one_of(key: str, default: str, *words: str) -> str:
     return raw
 
 
+def unavailable(host: str, port: int) -> str:
+    """Why nobody can listen there now; empty when somebody can."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 # --- the application
 
+# Found from wherever gunicorn is started.
+chdir = str(Path(__file__).resolve().parent)
 wsgi_app = "wsgi:app"
 proc_name = "anthropic-proxy"
 # The application would bind `ssl` before gevent patches it, see above.
@@ -196,9 +214,27 @@ if graceful_timeout >= STOP_TIMEOUT:
 
 # --- metrics
 
-METRICS_PORT = whole("METRICS_PORT", 0, 0, 65_535)
+METRICS_HOST, METRICS_PORT = text("METRICS_HOST", "127.0.0.1"), whole("METRICS_PORT", 0, 0, 65_535)
+METRICS_FOLDER = "anthropic-proxy-metrics-"
 if METRICS_PORT and METRICS_PORT == PORT:
     sys.exit(f"METRICS_PORT={METRICS_PORT}: expected another port than PORT")
+# Any port: the one above may be this service's own, when a running one checks its settings before a reload.
+if METRICS_PORT and (reason := unavailable(METRICS_HOST, 0)):
+    sys.exit(f"METRICS_HOST={METRICS_HOST!r}: expected an address of this machine ({reason})")
+
+ADDRESSES = (f"{HOST} {PORT}", f"{METRICS_HOST} {METRICS_PORT}")
+
+
+def require_new_addresses_free(held: list[str]) -> None:
+    """For the check before a reload: a master that finds a new address taken ends, and every stream with it."""
+    for address in ADDRESSES:
+        host, port = address.split()
+        if port != "0" and address not in held and (reason := unavailable(host, int(port))):
+            sys.exit(f"port {port}: a reload cannot listen on {host} ({reason}); restart for it, or choose another")
+
+
+if "HELD_ADDRESSES" in os.environ:
+    require_new_addresses_free(os.environ["HELD_ADDRESSES"].split(","))
 
 # --- what a request may look like
 
@@ -292,11 +328,41 @@ logger_class = ServerLog
 
 def on_starting(server: Arbiter) -> None:
     if worker_connections < WANTED_CONNECTIONS:
-        server.log.info(
-            "WORKER_CONNECTIONS=%d needs more open files than the hard limit allows: a worker takes %d",
+        server.log.warning(
+            "WORKER_CONNECTIONS=%d needs more open files than the hard limit (ulimit -Hn) allows: a worker takes %d",
             WANTED_CONNECTIONS,
             worker_connections,
         )
+    # The workers try it again and again: a service without metrics is better than none.
+    if METRICS_PORT and (reason := unavailable(METRICS_HOST, METRICS_PORT)):
+        server.log.error("METRICS_PORT=%d: no metrics until it is free on %s (%s)", METRICS_PORT, METRICS_HOST, reason)
+    server.held_addresses = ADDRESSES
+    remove_stale_metrics()
+
+
+def on_reload(server: Arbiter) -> None:
+    server.held_addresses = ADDRESSES
+
+
+def remove_stale_metrics() -> None:
+    """Remove the folders of services that were killed: whoever lives holds the lock on its own."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_FOLDER}*"):
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+            finally:
+                os.close(lock)
+
+
+def metrics_folder() -> str:
+    """A new folder, locked for as long as this process or a worker of it lives."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=METRICS_FOLDER)
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)
+        if os.path.exists(folder):  # another service may have taken it for stale before the lock
+            return folder
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
@@ -304,8 +370,9 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
     Here, because a reload may be what asks for metrics. The Prometheus client itself is not imported: it binds `ssl`.
     """
-    if METRICS_PORT and not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="anthropic-proxy-metrics-")
+    if METRICS_PORT and not hasattr(server, "metrics_folder"):
+        # Whatever this variable was: an upgrade by SIGUSR2 inherits that of the master it replaces.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_folder = metrics_folder()
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -322,24 +389,33 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 
 def on_exit(server: Arbiter) -> None:
-    if directory := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
-        shutil.rmtree(directory, ignore_errors=True)
+    if hasattr(server, "metrics_folder"):
+        shutil.rmtree(server.metrics_folder, ignore_errors=True)
 
 
 def when_ready(server: Arbiter) -> None:
-    """Have SIGHUP read everything before it replaces anything.
+    """Have SIGHUP read everything before it replaces anything, and a start that fails say so once.
 
-    By itself gunicorn ends, and every stream with it, when a reload meets a wrong setting or broken code.
+    By itself gunicorn ends, and every stream with it, when a reload meets a wrong setting or broken code; and with a
+    traceback, when a second worker cannot load the application either.
     """
-    reload = server.handle_hup
+    reload, reap = server.handle_hup, server.reap_workers
 
     def reload_if_sound() -> None:
         command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
         environ = {key: value for key, value in os.environ.items() if key != "PROMETHEUS_MULTIPROC_DIR"}
+        environ["HELD_ADDRESSES"] = ",".join(server.held_addresses)
         check = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
         if check.returncode:
             server.log.error("Not reloaded, the running workers stay: %s", check.stderr.strip())
         else:
             reload()
 
-    server.handle_hup = reload_if_sound
+    def reap_workers() -> None:
+        try:
+            reap()
+        except HaltServer:
+            if server.LISTENERS:  # else it is stopping already
+                raise
+
+    server.handle_hup, server.reap_workers = reload_if_sound, reap_workers
