@@ -1,19 +1,21 @@
 """The WSGI application that `gunicorn -c gunicorn.conf.py` and `flask run` serve."""
 
+import logging
 import sys
 from pathlib import Path
 
-from dotenv import load_dotenv
-
 from app import create_app
+from app.dotenv_file import load
 from app.settings import SettingsError
 
 # gunicorn's Arbiter.APP_LOAD_ERROR: the master ends too; for any other code it starts workers for ever.
 APP_LOAD_ERROR = 4
 
-load_dotenv(Path(__file__).with_name(".env"))
 try:
+    cautions = load(Path(__file__).with_name(".env"))
     app = create_app()
 except SettingsError as error:
     sys.stderr.write(f"anthropic-proxy cannot start:\n{error}\n")
     sys.exit(APP_LOAD_ERROR)
+for caution in cautions:
+    logging.getLogger("anthropic_proxy").warning(caution)

@@ -1,0 +1,51 @@
+"""The .env file: every line of it is understood, or the start fails."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+from dataclasses import fields
+from pathlib import Path
+
+from dotenv import load_dotenv
+from dotenv.parser import Binding, parse_stream
+
+from app.settings import Settings, SettingsError
+
+_NAMES = {item.metadata["key"] for item in fields(Settings)} | {"STOP_TIMEOUT"}
+"""STOP_TIMEOUT is gunicorn.conf.py's alone."""
+
+
+def load(path: Path) -> list[str]:
+    """Put what `path` sets into `os.environ`, where the key is not there yet; with PYTHON_DOTENV_DISABLED nothing.
+
+    Returns a caution for each name that is nearly one of ours: nobody else reads it.
+    Raises SettingsError naming each line that is no assignment, which python-dotenv would leave out.
+    """
+    if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() in {"1", "true", "t", "yes", "y"} or not path.is_file():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    bindings = list(parse_stream(io.StringIO(text)))
+    wrong = [_line(found) for found in bindings if found.error or (found.key and found.value is None)]
+    if wrong:  # What stands there is not shown: it may be a key.
+        expected = "expected KEY=value, and a quote that is opened to be closed"
+        raise SettingsError("\n".join(f"{path}, line {line}: {expected}" for line in wrong))
+    load_dotenv(stream=io.StringIO(text))
+    return [caution for found in bindings if (caution := _misspelt(found))]
+
+
+def _line(binding: Binding) -> int:
+    """Its line's number; blank lines before it count as its own to python-dotenv."""
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _misspelt(binding: Binding) -> str:
+    if not binding.key or binding.key in _NAMES:
+        return ""
+    near = difflib.get_close_matches(binding.key.upper(), _NAMES, n=1, cutoff=0.85)
+    return f".env sets {binding.key}, which nothing reads: is {near[0]} meant?" if near else ""
