@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 from app.errors import Unauthorized
 from app.settings import Network, Settings
@@ -35,6 +36,7 @@ _PRIVATE: tuple[Network, ...] = tuple(
     )
 )
 """RFC 1918, 3927, 4193 and 4291. `ipaddress` calls more private: ranges that are nobody's, such as 203.0.113.0/24."""
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
@@ -62,12 +64,15 @@ def upstream_credentials(
 
 
 def cautions(settings: Settings) -> list[str]:
-    """What an operator should know of these settings' keys before strangers do."""
+    """What an operator should know of these settings before strangers do."""
     found = []
     if settings.server_api_key and settings.allow_anonymous == "true" and not settings.proxy_api_keys:
         found.append(f"ALLOW_ANONYMOUS=true: whoever reaches {settings.host}:{settings.port} spends SERVER_API_KEY")
     if settings.proxy_api_keys and not settings.server_api_key:
         found.append("PROXY_API_KEYS without SERVER_API_KEY: requests go upstream without any key")
+    upstream = urlsplit(settings.upstream_base)
+    if settings.port and upstream.port == settings.port and upstream.hostname in _THIS_MACHINE | {settings.host}:
+        found.append(f"UPSTREAM_BASE={settings.upstream_base} is this proxy itself: every request will go in circles")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import ssl
 import time
@@ -17,6 +19,9 @@ from app.waiting import Patience
 MAX_TUNNEL_HEAD_BYTES = 65536
 REFUSED_PAUSE_SECONDS = 0.1
 """A server that restarts refuses for a moment; a refused connection carried nothing, so it may be tried again."""
+
+
+_logger = logging.getLogger("anthropic_proxy")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Dialer:
         self._address = address
         self._timeout = timeout
         self._tls: ssl.SSLContext | None = None
+        self._noted = ("", 0)
 
     def dial(self, patience: Patience) -> Connection:
         """A new connection. Raises UpstreamUnreachable, UpstreamTimeout, ClientGone."""
@@ -48,11 +54,22 @@ class Dialer:
                 time.sleep(REFUSED_PAUSE_SECONDS)
                 return self._opened(patience)
         except (UpstreamTimeout, TookTooLong, TimeoutError):
+            self._note(f"no connection within {self._timeout:g} s")
             raise UpstreamTimeout("Connecting to the upstream took too long.") from None
-        except ssl.SSLError:
+        except ssl.SSLError as error:
+            self._note(f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'handshake failed'}")
             raise UpstreamUnreachable("The upstream's TLS certificate or handshake was refused.") from None
-        except (OSError, NotSent):
+        except (OSError, NotSent) as error:
+            self._note(_reason(error))
             raise UpstreamUnreachable("The upstream cannot be reached.") from None
+
+    def _note(self, reason: str) -> None:
+        """Tell the operator what no client is told; the same at most once a minute."""
+        minute = (reason, int(time.monotonic() / 60))
+        if minute != self._noted:
+            self._noted = minute
+            through = f" through {self._address.proxy}" if self._address.proxy else ""
+            _logger.warning("The upstream %s:%d%s: %s", self._address.host, self._address.port, through, reason)
 
     def _opened(self, patience: Patience) -> Connection:
         address = self._address
@@ -74,6 +91,12 @@ class Dialer:
             self._tls = ssl.create_default_context(cafile=self._address.ca_file or None)
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", "") or str(error) or type(error).__name__
 
 
 def _looked_up(host: str, port: int, patience: Patience) -> list[Any]:

@@ -16,6 +16,8 @@ from app.profiles import Profile, overridden
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SANDBOX = "sandbox:"
 _VISIBLE = re.compile(r"[!-~]+")
+_BELOW_BASE = re.compile(r"/+v1(/+messages)?$")
+"""What is pasted along with a base URL, and added here anyway."""
 _PRINTABLE = re.compile(r"[ -~]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 
@@ -90,7 +92,7 @@ def upstream_base(raw: str) -> str:
     url = _http_url(raw)
     if url.port == 0 or "?" in raw or "#" in raw:
         raise ValueError
-    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
+    return f"{url.scheme}://{url.netloc}{_BELOW_BASE.sub('', url.path.rstrip('/'))}"
 
 
 def proxy_url(raw: str) -> str:

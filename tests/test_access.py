@@ -3,7 +3,7 @@
 import pytest
 
 from app import create_app
-from app.access import client_addresses, upstream_credentials
+from app.access import cautions, client_addresses, upstream_credentials
 from app.errors import Unauthorized
 from app.settings import Settings
 
@@ -161,3 +161,23 @@ def test_a_quoted_value_in_forwarded_is_no_address(forwarded: str) -> None:
     trusting = Settings.from_env({"TRUSTED_PROXIES": "127.0.0.1", "SERVER_API_KEY": "sk-server"})
     with pytest.raises(Unauthorized):
         upstream_credentials({"forwarded": forwarded, "host": "localhost"}, "127.0.0.1", trusting)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, []),
+        ({"SERVER_API_KEY": "k"}, []),
+        ({"SERVER_API_KEY": "k", "ALLOW_ANONYMOUS": "true"}, ["whoever reaches 0.0.0.0:5000 spends"]),
+        ({"SERVER_API_KEY": "k", "ALLOW_ANONYMOUS": "true", "PROXY_API_KEYS": "a"}, []),
+        ({"PROXY_API_KEYS": "a"}, ["without any key"]),
+        ({"UPSTREAM_BASE": "http://localhost:5000"}, ["UPSTREAM_BASE=http://localhost:5000 is this proxy itself"]),
+        ({"UPSTREAM_BASE": "http://10.0.0.1:81", "HOST": "10.0.0.1", "PORT": "81"}, ["this proxy itself"]),
+        ({"UPSTREAM_BASE": "http://localhost:5001"}, []),
+        ({"UPSTREAM_BASE": "http://upstream.example:5000"}, []),
+    ],
+)
+def test_an_operator_is_cautioned(environ: dict[str, str], words: list[str]) -> None:
+    found = cautions(Settings.from_env(environ))
+    assert len(found) == len(words)
+    assert all(word in caution for word, caution in zip(words, found, strict=True))
