@@ -38,7 +38,9 @@ def test_a_field_is_its_key_in_lower_case() -> None:
 
 
 def test_the_readmes_table_names_every_key_in_order() -> None:
-    assert [row["key"] for row in readme_rows()] == keys()
+    assert [row["key"] for row in readme_rows() if row["key"] != ONLY_GUNICORN] == keys()
+    (stop_timeout,) = (row for row in readme_rows() if row["key"] == ONLY_GUNICORN)
+    assert (stop_timeout["default"] or "") == example()[ONLY_GUNICORN]
 
 
 def test_the_example_names_every_key() -> None:
@@ -71,4 +73,18 @@ def test_a_sentence_stands_above_every_key_of_the_example() -> None:
 def test_gunicorn_reads_no_other_keys() -> None:
     source = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
     read = set(re.findall(r'(?:text|whole|one_of)\("([A-Z_]+)"', source))
+    assert ONLY_GUNICORN in read
     assert read <= {*keys(), ONLY_GUNICORN}
+
+
+def test_the_scripts_read_what_the_readme_names() -> None:
+    read: set[str] = set()
+    for script in (ROOT / "scripts").iterdir():
+        if script.suffix == ".sh":
+            read |= set(re.findall(r"\$\{?([A-Z_]+)\b", script.read_text(encoding="utf-8")))
+        elif script.suffix == ".py":
+            read |= set(re.findall(r'environ\.get\("([A-Z_]+)"', script.read_text(encoding="utf-8")))
+    read -= {"BASH_SOURCE", "PATH"}
+    assert {"PYTHON", "VENV_DIR", "HOST", "METRICS_PORT"} <= read
+    readme = README.read_text(encoding="utf-8")
+    assert [key for key in sorted(read) if f"`{key}" not in readme] == []
