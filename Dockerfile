@@ -1,6 +1,6 @@
 # Built and run by docker-compose.yml, or by hand:
 #   docker build -t anthropic-proxy .
-#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:5000:5000 anthropic-proxy
+#   docker run --rm --read-only --tmpfs /tmp --stop-timeout 40 -p 127.0.0.1:5000:5000 anthropic-proxy
 
 # A patch release of a slim image; raise it for security fixes, or pin its digest: --build-arg PYTHON_IMAGE=python@sha256:...
 ARG PYTHON_IMAGE=python:3.13.11-slim-bookworm
@@ -19,7 +19,8 @@ RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --on
 COPY wsgi.py gunicorn.conf.py ./
 COPY scripts/health.py scripts/
 COPY app/ app/
-RUN python -m compileall -q app wsgi.py
+# Readable by the user below, whatever umask the source was checked out with.
+RUN python -m compileall -q app wsgi.py && chmod -R a+rX .
 
 # Numeric, so Kubernetes can see that it is not root; no such user exists, nor a home or a shell for one.
 USER 65532:65532

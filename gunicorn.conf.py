@@ -328,7 +328,8 @@ logger_class = ServerLog
 
 def on_starting(server: Arbiter) -> None:
     if worker_connections < WANTED_CONNECTIONS:
-        server.log.warning(
+        log = server.log.info if worker_connections >= 1000 else server.log.warning
+        log(
             "WORKER_CONNECTIONS=%d needs more open files than the hard limit (ulimit -Hn) allows: a worker takes %d",
             WANTED_CONNECTIONS,
             worker_connections,

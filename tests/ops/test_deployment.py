@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from app.settings import Settings
+from app.thinking_memory import MAX_AGE_SECONDS
 
 from .conftest import ROOT
 
@@ -62,6 +63,13 @@ def test_the_image_is_pinned_and_runs_as_nobody_in_particular() -> None:
     assert "--require-hashes" in dockerfile["RUN"][0]
 
 
+def test_the_image_is_readable_whatever_the_checkout_was() -> None:
+    dockerfile = instructions()
+    assert dockerfile["RUN"][-1].endswith("&& chmod -R a+rX .")
+    order = [line.split(" ")[0] for line in (ROOT / "Dockerfile").read_text().splitlines()]
+    assert "COPY" not in order[order.index("USER") :]
+
+
 def test_the_build_context_holds_what_is_copied_and_no_more() -> None:
     lines = (ROOT / ".dockerignore").read_text().split()
     allowed = {line[1:] for line in lines if line.startswith("!")}
@@ -94,6 +102,7 @@ def test_compose_waits_for_the_streams() -> None:
 def test_compose_for_development_reloads_the_mounted_source() -> None:
     service = compose("docker-compose.dev.yml")
     assert "--reload" in service["command"]
+    assert service["environment"]["PYTHON_DOTENV_DISABLED"] == "1", "the mounted .env is not the container user's"
     assert service["volumes"] == [f".:{instructions()['WORKDIR'][0]}:ro"]
 
 
@@ -142,4 +151,7 @@ def test_kubernetes_runs_it_locked_and_waits_for_the_streams() -> None:
     assert pod["terminationGracePeriodSeconds"] == pre_stop + int(environ["STOP_TIMEOUT"])
     assert int(environ["STOP_TIMEOUT"]) >= SETTINGS.graceful_timeout + 10
     assert container["livenessProbe"]["httpGet"]["path"] == "/health"
+    assert service["spec"]["sessionAffinity"] == "ClientIP", "thinking blocks stay where they were kept"
+    kept = service["spec"]["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"]
+    assert kept >= MAX_AGE_SECONDS
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
