@@ -334,8 +334,9 @@ def on_starting(server: Arbiter) -> None:
             WANTED_CONNECTIONS,
             worker_connections,
         )
-    # The workers try it again and again: a service without metrics is better than none.
-    if METRICS_PORT and (reason := unavailable(METRICS_HOST, METRICS_PORT)):
+    # The workers try it again and again: a service without metrics is better than none. At an upgrade by SIGUSR2 the
+    # old master's workers still hold it.
+    if METRICS_PORT and not server.master_pid and (reason := unavailable(METRICS_HOST, METRICS_PORT)):
         server.log.error("METRICS_PORT=%d: no metrics until it is free on %s (%s)", METRICS_PORT, METRICS_HOST, reason)
     server.held_addresses = ADDRESSES
     remove_stale_metrics()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from functools import partial
 from pathlib import Path
 
@@ -260,6 +261,23 @@ def test_logs_and_control_socket_are_the_owners_alone(project: Project) -> None:
     logs = ("logs", "logs/server.log", "logs/server_error.log", "logs/supervisord.log")
     for name in (*logs, "run", "run/supervisor.sock"):
         assert (project.root / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_logs_are_rotated_without_losing_a_line(project: Project) -> None:
+    config = project.root / "supervisord.conf"
+    config.write_text(config.read_text().replace("logfile_maxbytes=10MB", "logfile_maxbytes=2KB"))
+    project.run("start.sh")
+    for number in range(30):
+        headers = {"x-request-id": f"number-{number}"}
+        urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{project.port}/health", headers=headers)
+        ).close()
+    assert project.run("stop.sh").returncode == 0
+    logs = sorted((project.root / "logs").glob("server.log*"))
+    assert len(logs) > 2
+    assert all(log.stat().st_size < 4096 and log.stat().st_mode & 0o077 == 0 for log in logs)
+    written = re.findall(r"id=(number-\d+) ", "".join(log.read_text() for log in reversed(logs)))
+    assert written == [f"number-{number}" for number in range(30)]
 
 
 def test_what_a_client_sent_is_not_logged(project: Project) -> None:
