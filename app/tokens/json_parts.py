@@ -55,20 +55,31 @@ def _fragments(value: Any, family: Family) -> Iterator[Part]:
             continue
         if key:
             yield f'"{key}":'
-        if isinstance(node, Mapping) and _is_media(node):
-            yield _media_tokens(node, family)
-        elif isinstance(node, Mapping):
-            yield "{"
-            containers.append(iter(node.items()))
-            closers.append("},")
-        elif isinstance(node, list):
-            yield "["
-            containers.append(zip(repeat(""), node))
-            closers.append("],")
-        elif isinstance(node, str) and key.startswith("encrypted_"):
-            yield encrypted_tokens(node)
-        else:
-            yield _scalar(node)
+        opened = _opened(node)
+        if opened is None:
+            yield _leaf(key, node, family)
+            continue
+        opener, entries, closer = opened
+        yield opener
+        containers.append(entries)
+        closers.append(closer)
+
+
+def _opened(node: Any) -> tuple[str, Iterator[tuple[Any, Any]], str] | None:
+    """How a container begins, its keys and values, and how it ends; None for what is shown at once."""
+    if isinstance(node, Mapping) and not _is_media(node):
+        return "{", iter(node.items()), "},"
+    if isinstance(node, list):
+        return "[", zip(repeat(""), node), "],"
+    return None
+
+
+def _leaf(key: str, node: Any, family: Family) -> Part:
+    if isinstance(node, Mapping):
+        return _media_tokens(node, family)
+    if isinstance(node, str) and key.startswith("encrypted_"):
+        return encrypted_tokens(node)
+    return _scalar(node)
 
 
 def _is_media(node: Mapping[str, Any]) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_STRUCTURE = re.compile(r'[{}"\\]')
+_DEEPER = {"{": 1, "}": -1, '"': 0}
+_STRUCTURE = re.compile(r'[{}"]')
+_QUOTE_OR_ESCAPE = re.compile(r'["\\]')
 _BEGINNING = re.compile(r'\{(?=[ \t\r\n]*["}])')
 _UNDECIDED = re.compile(r"\{[ \t\r\n]{0,200}\Z")
 """A brace of which the next piece will tell whether an object begins there."""
@@ -55,25 +57,30 @@ class JsonText:
     def _end(self, piece: str, start: int) -> int:
         """Where the object ends in `piece`, or its length."""
         position = start
-        if self._escaped and piece:
-            position += 1
-            self._escaped = False
-        while match := _STRUCTURE.search(piece, position):
-            position = match.end()
-            sign = match.group()
+        while position < len(piece):
             if self._in_string:
-                if sign == "\\":
-                    self._escaped = position == len(piece)
-                    position += 1
-                elif sign == '"':
-                    self._in_string = False
-            elif sign == '"':
-                self._in_string = True
-            elif sign == "{":
-                self._depth += 1
-            elif sign == "}":
-                self._depth -= 1
+                position = self._string_end(piece, position)
+            elif match := _STRUCTURE.search(piece, position):
+                position = match.end()
+                self._in_string = match.group() == '"'
+                self._depth += _DEEPER[match.group()]
                 if not self._depth:
                     self._done = True
                     return position
+            else:
+                break
+        return len(piece)
+
+    def _string_end(self, piece: str, position: int) -> int:
+        """Behind the quote that ends the string, or the length of `piece`."""
+        if self._escaped:
+            self._escaped = False
+            position += 1
+        while match := _QUOTE_OR_ESCAPE.search(piece, position):
+            position = match.end()
+            if match.group() == '"':
+                self._in_string = False
+                return position
+            self._escaped = position == len(piece)
+            position += 1
         return len(piece)

@@ -19,27 +19,30 @@ def sampling(chat_request: Block, profile: Profile, thinks: bool, report: Report
     """The sampling parameters to send; `thinks` tells whether the model will."""
     refused = profile.sampling == "none"
     bound = thinks and not profile.sampling_while_thinking
+    temperature: Any = chat_request.get("temperature")
+    top_p: Any = chat_request.get("top_p")
+    top_k: Any = chat_request.get("top_k")
     sent: Block = {}
-    temperature = chat_request.get("temperature")
-    if temperature is not None:
-        if not (refused or bound):
-            sent["temperature"] = _fitting("temperature", temperature, profile, report)
-        elif temperature != 1:
-            report.ignore("temperature")
-    top_p = chat_request.get("top_p")
-    if top_p is not None:
-        crowded = profile.sampling == "one" and "temperature" in sent
-        if not (refused or crowded or (bound and top_p < LEAST_TOP_P_WHILE_THINKING)):
-            sent["top_p"] = _fitting("top_p", top_p, profile, report)
-        elif top_p != 1:
-            report.ignore("top_p")
-    top_k = chat_request.get("top_k")
-    if top_k is not None:
-        if refused or bound or top_k < 0:
-            report.ignore("top_k")
-        else:
-            sent["top_k"] = int(top_k)
+    if _goes("temperature", temperature, not (refused or bound), report):
+        sent["temperature"] = _fitting("temperature", temperature, profile, report)
+    crowded = profile.sampling == "one" and "temperature" in sent
+    too_low = bound and top_p is not None and top_p < LEAST_TOP_P_WHILE_THINKING
+    if _goes("top_p", top_p, not (refused or crowded or too_low), report):
+        sent["top_p"] = _fitting("top_p", top_p, profile, report)
+    if top_k is not None and (refused or bound or top_k < 0):
+        report.ignore("top_k")
+    elif top_k is not None:
+        sent["top_k"] = int(top_k)
     return sent
+
+
+def _goes(name: str, value: float | None, taken: bool, report: Report) -> bool:
+    """Whether `value` is sent. 1 is what a model does without being asked, so leaving it out ignores nothing."""
+    if value is None:
+        return False
+    if not taken and value != 1:
+        report.ignore(name)
+    return taken
 
 
 def _fitting(name: str, value: float, profile: Profile, report: Report) -> float:
