@@ -2,7 +2,6 @@
 # Lint, format, types and tests, in the virtual environment with what is pinned. Arguments go to pytest.
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 install_requirements requirements-dev.txt
-export PYTHON_DOTENV_DISABLED=1 # the tests bring their own settings
 
 "$venv_python" -m ruff check .
 "$venv_python" -m ruff format --check .

@@ -128,10 +128,11 @@ def test_many_at_once(sandbox: Service) -> None:
 def test_the_development_server() -> None:
     """`flask run`, as the README has it."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-    environ = kept | {"UPSTREAM_BASE": "sandbox:", "PYTHON_DOTENV_DISABLED": "1", "PYTHONUNBUFFERED": "1"}
+    without_dotenv = {"PYTHON_DOTENV_DISABLED": "1", "FLASK_SKIP_DOTENV": "1"}
+    own = {"UPSTREAM_BASE": "sandbox:", "PYTHONUNBUFFERED": "1"} | without_dotenv
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "run", "--port", "0"]
     with tempfile.TemporaryFile("w+b") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=ROOT, env=kept | own, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             base = _address(process, log)
             with urllib.request.urlopen(f"{base}/health", timeout=10) as answer:
