@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from app.translate.json_reference import resolve
 from app.translate.native_schema import native_schema
-from app.translate.schema_repair import SchemaRepair, resolve
+from app.translate.schema_repair import SchemaRepair
 
 Schema = dict[str, Any]
 

@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 from app.translate.identifiers import digest
+from app.translate.json_reference import resolve
 
 Schema = dict[str, Any]
 
@@ -156,8 +156,8 @@ def _modernise(original: Schema, repaired: Schema) -> None:
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if original.get(exclusive) is True and bound in repaired:
             repaired[exclusive] = repaired.pop(bound)
-    if original.get("nullable") is True and isinstance(repaired.get("type"), str):
-        repaired["type"] = [repaired["type"], "null"]
+    if original.get("nullable") is True:
+        _accept_null(repaired)
     if isinstance(repaired.get("items"), list):
         repaired["prefixItems"] = repaired.pop("items")
         if "additionalItems" in repaired:
@@ -175,22 +175,19 @@ def _modernise(original: Schema, repaired: Schema) -> None:
             repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *marked]))
 
 
-def resolve(root: Schema, reference: str) -> Schema | None:
-    """The schema a local reference such as `#/$defs/Address` points to, or None."""
-    if reference == "#":
-        return root
-    if not reference.startswith("#/"):
-        return None
-    value: Any = root
-    for step in unquote(reference[2:]).split("/"):
-        step = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        elif isinstance(value, dict):
-            value = value.get(step)
-        else:
-            return None
-    return value if isinstance(value, dict) else None
+def _accept_null(schema: Schema) -> None:
+    """OpenAPI 3.0's `nullable`: null beside what `schema` accepts; an `enum` takes it only if it lists it."""
+    kind = schema.get("type")
+    if isinstance(kind, str) and kind != "null":
+        schema["type"] = [kind, "null"]
+    if "enum" in schema and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in schema:
+            schema[keyword] = [*schema[keyword], {"type": "null"}]
+    for keyword in ("$ref", "allOf"):
+        if keyword in schema and not {"anyOf", "oneOf"} & schema.keys():
+            schema["anyOf"] = [{keyword: schema.pop(keyword)}, {"type": "null"}]
 
 
 _Repair = Callable[[SchemaRepair, Any], Any]

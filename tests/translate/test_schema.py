@@ -59,6 +59,19 @@ REPAIRS: dict[str, tuple[Any, Schema]] = {
         obj(a={"type": "array", "prefixItems": [STRING], "items": NUMBER}),
     ),
     "nullable": (obj(a={"type": "string", "nullable": True}), obj(a={"type": ["string", "null"]})),
+    "nullable enum": (
+        obj(a={"type": "string", "enum": ["x"], "nullable": True}, b={"enum": [None, 1], "nullable": True}),
+        obj(a={"type": ["string", "null"], "enum": ["x", None]}, b={"enum": [None, 1]}),
+    ),
+    "nullable reference": (
+        {"$defs": {"A": STRING}, **obj(a={"$ref": "#/$defs/A", "nullable": True, "description": "d"})},
+        {"$defs": {"A": STRING}, **obj(a={"anyOf": [{"$ref": "#/$defs/A"}, {"type": "null"}], "description": "d"})},
+    ),
+    "nullable choice": (
+        obj(a={"oneOf": [STRING, NUMBER], "nullable": True}, b={"allOf": [STRING], "nullable": True}),
+        obj(a={"oneOf": [STRING, NUMBER, {"type": "null"}]}, b={"anyOf": [{"allOf": [STRING]}, {"type": "null"}]}),
+    ),
+    "not nullable": (obj(a={"type": "string", "nullable": False}), obj(a=STRING)),
     "ids and dialects": ({"$schema": "x", "$id": "y", **obj(a=STRING)}, obj(a=STRING)),
     "values of the wrong type": (
         obj(
