@@ -71,7 +71,8 @@ def _closed(schema: Any) -> Any:
     if told:
         result["description"] = " ".join([*filter(None, [result.get("description")]), f"({'; '.join(told)})"])
     if _is_object(result):
-        if result.get("additionalProperties") or not result.get("properties"):
+        others = result.get("additionalProperties")
+        if others not in (None, False) or (others is None and not result.get("properties")):
             raise _OpenObject
         result["additionalProperties"] = False
     return result

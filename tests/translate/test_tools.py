@@ -108,6 +108,8 @@ def test_strict_schemas_are_brought_into_the_subset() -> None:
             8,
         ),
         (1, {"type": "object", "additionalProperties": True}, 0),
+        (1, {"type": "object", "properties": {"a": {}}, "additionalProperties": {}}, 0),
+        (1, {"type": "object", "properties": {}, "required": [], "additionalProperties": False}, 1),
         (1, {"type": "array"}, 1),
     ],
 )
