@@ -192,6 +192,12 @@ OUTPUT_FORMAT = [
         body([CITED]),
     ),
     Case(
+        "output format with a prefill",
+        {**output(CLOSED), "messages": body("a", ("assistant", "{"))["messages"]},
+        "incompatible with message prefilling",
+        body("a", ("assistant", "{")),
+    ),
+    Case(
         "name in the output format",
         output(CLOSED, name="x"),
         "output_config.format.json_schema.name: Extra inputs are not permitted",

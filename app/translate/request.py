@@ -106,7 +106,7 @@ class _Request:
         history = self._history(box, remembered)
         choice = without_disallowed(box, tool_choice(chat_request, box, report))
         wish = reasoning(chat_request, report)
-        plan = self._json_plan(box, choice, bool(wish.on) or history.prefilled)
+        plan = self._json_plan(box, choice, history, bool(wish.on))
         choice, hint = possible_choice(plan.choice or choice, box, history.tool_names, profile, report)
         thinking = self._thinking(wish, choice, history)
         body: Block = {"model": upstream_model, "max_tokens": thinking.max_tokens}
@@ -138,11 +138,11 @@ class _Request:
         check_images(history.messages, self._profile)
         return history
 
-    def _json_plan(self, box: Toolbox, choice: ToolChoice | None, keeps_free: bool) -> JsonPlan:
+    def _json_plan(self, box: Toolbox, choice: ToolChoice | None, history: History, thinks: bool) -> JsonPlan:
         format = json_format(self._chat_request)
         if format is None:
             return JsonPlan()
-        return json_plan(format, self._profile, box, choice, keeps_free, self._report)
+        return json_plan(format, self._profile, box, choice, history, thinks, self._report)
 
     def _thinking(self, wish: Reasoning, choice: ToolChoice | None, history: History) -> ThinkingPlan:
         profile = self._profile

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.profiles import Profile
 from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
+from app.translate.messages import History
 from app.translate.native_schema import StrictBudget
 from app.translate.report import Report
 from app.translate.schema import tool_schema
@@ -47,7 +48,8 @@ def json_format(chat_request: Block) -> JsonFormat | None:
     if kind == "text":
         return None
     if kind == "json_object":
-        return JsonFormat("json_answer", None)
+        # llama.cpp, Together and Fireworks take a schema beside it.
+        return JsonFormat("json_answer", _schema(wish, "response_format"))
     if kind != "json_schema":
         raise invalid_value("response_format.type", "'text', 'json_object', and 'json_schema'", kind)
     path = "response_format.json_schema"
@@ -57,8 +59,12 @@ def json_format(chat_request: Block) -> JsonFormat | None:
     name = optional_string(format, "name", path) or "json_answer"
     description = optional_string(format, "description", path)
     optional_boolean(format, "strict", path)
-    schema = format.get("schema")
-    return JsonFormat(name, None if schema is None else an_object(schema, f"{path}.schema"), description)
+    return JsonFormat(name, _schema(format, path), description)
+
+
+def _schema(owner: Block, path: str) -> Block | None:
+    schema = owner.get("schema")
+    return None if schema is None else an_object(schema, f"{path}.schema")
 
 
 def json_plan(
@@ -66,27 +72,40 @@ def json_plan(
     profile: Profile,
     box: Toolbox,
     choice: ToolChoice | None,
-    keeps_free: bool,
+    history: History,
+    thinks: bool,
     report: Report,
 ) -> JsonPlan:
     """The best way this model has.
 
-    `choice` is the client's tool_choice, which a forced tool must respect. `keeps_free`: no tool can be forced, because
-    the client asked for thinking or began the answer itself.
+    `choice` is the client's tool_choice, which a forced tool must respect; no tool can be forced where it asked for
+    thinking or began the answer itself. Native output goes with neither such a prefill nor citations (Anthropic's page
+    on structured outputs).
     """
-    native = _native(format, profile)
+    native = None if history.prefilled or _cites(history.messages) else _native(format, profile)
     if native is not None:
         return JsonPlan(native={"type": "json_schema", "schema": native})
     if choice and choice.forced and profile.forced_tool_choice:
         # The answer will be a call, not content.
         return JsonPlan()
-    if keeps_free or profile.always_thinks or not profile.forced_tool_choice:
+    if thinks or history.prefilled or profile.always_thinks or not profile.forced_tool_choice:
         report.adjust("response_format", "an instruction")
         return JsonPlan(hint=_hint(format))
     name = _add_json_tool(format, box, report)
     others = len(box.definitions) > 1 and not (choice and choice.mode == "none")
     report.adjust("response_format", f"the tool {name}")
     return JsonPlan(tool=name, choice=ToolChoice("any") if others else ToolChoice("tool", name))
+
+
+def _cites(messages: list[Block]) -> bool:
+    return any(_is_cited(block) for message in messages for block in message["content"])
+
+
+def _is_cited(block: Block) -> bool:
+    if block["type"] == "tool_result":
+        content = block.get("content")
+        return isinstance(content, list) and any(map(_is_cited, content))
+    return block["type"] == "document" and bool((block.get("citations") or {}).get("enabled"))
 
 
 def _native(format: JsonFormat, profile: Profile) -> Block | None:

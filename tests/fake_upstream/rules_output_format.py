@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .conversation import blocks_with_paths
+from .conversation import blocks_with_paths, ends_paused
 from .json_schema import INVALID, is_valid
 from .structured_outputs import unsupported
 from .terms import Body, Rule, Terms
@@ -42,9 +42,17 @@ def output_format_with_citations(body: Body, _terms: Terms) -> str | None:
     return "output_config.format: Structured outputs are incompatible with citations."
 
 
+def output_format_with_prefill(body: Body, _terms: Terms) -> str | None:
+    """An answer that the client began cannot be held to a format."""
+    if _format(body) is None or body["messages"][-1]["role"] != "assistant" or ends_paused(body):
+        return None
+    return "output_config.format: Structured outputs are incompatible with message prefilling."
+
+
 RULES: tuple[Rule, ...] = (
     output_format_unsupported,
     invalid_output_schema,
     unsupported_output_schema,
     output_format_with_citations,
+    output_format_with_prefill,
 )

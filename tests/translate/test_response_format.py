@@ -109,6 +109,29 @@ def test_a_prefill_and_a_forced_tool_exclude_each_other() -> None:
     assert "Answer with one JSON object only" in sent["system"]
 
 
+def test_a_prefilled_answer_goes_without_native_output() -> None:
+    sent = body(user("hi"), {"role": "assistant", "content": "{"}, response_format=wish())
+    assert "output_config" not in sent
+    assert "Answer with one JSON object only" in sent["system"]
+
+
+@pytest.mark.parametrize("in_result", [False, True])
+def test_documents_that_are_cited_go_without_native_output(in_result: bool) -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "Paris"}
+    cited = {"type": "document", "source": source, "citations": {"enabled": True}}
+    history = [user("hi"), call(), result(content=[cited])] if in_result else [user([cited])]
+    found = translation(*history, response_format=wish(), tools=[WEATHER])
+    assert "output_config" not in found.body
+    assert found.answer.json_answer == "tool"
+    uncited = [user([cited | {"citations": {"enabled": False}}])]
+    assert "output_config" in body(*uncited, response_format=wish())
+
+
+def test_any_object_may_come_with_a_schema() -> None:
+    sent = body(response_format=ANY_OBJECT | {"schema": SCHEMA})
+    assert sent["output_config"]["format"] == {"type": "json_schema", "schema": CLOSED}
+
+
 def test_the_clients_own_forced_tool_wins() -> None:
     sent = body(model="glm-4.6", response_format=wish(), tools=[WEATHER], tool_choice="required")
     assert [tool["name"] for tool in sent["tools"]] == ["get_weather"]
