@@ -83,8 +83,10 @@ def _cacheable(request: Block) -> Iterator[Block]:
 
 
 def _automatic(request: Block) -> Iterator[Block]:
-    if request.get("tools"):
-        yield request["tools"][-1]
+    # `cannot have both defer_loading=true and cache_control set` (observed message)
+    loaded = [tool for tool in request.get("tools", ()) if not tool.get("defer_loading")]
+    if loaded:
+        yield loaded[-1]
     system = request.get("system")
     if isinstance(system, str) and system:
         request["system"] = system = [{"type": "text", "text": system}]

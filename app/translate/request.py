@@ -22,7 +22,7 @@ from app.translate.response_format import JsonPlan, json_format, json_plan
 from app.translate.sampling import sampling, stop_sequences
 from app.translate.thinking_blocks import Remembered
 from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
-from app.translate.tools import Toolbox, ToolForm, toolbox
+from app.translate.tools import Toolbox, ToolForm, loaded, toolbox
 from app.translate.web_search import web_search_tool
 
 _SERVICE_TIERS = {
@@ -170,6 +170,7 @@ class _Request:
             tools.append(search)
         if not tools:
             return {}
+        tools = loaded(tools, self._report)
         sent: Block = {"type": choice.mode} if choice else {}
         if choice and choice.name:
             sent["name"] = choice.name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.profiles import Profile
 from app.translate.cache import cache_control
 from app.translate.checks import (
+    a_boolean,
     an_array,
     an_object,
     invalid_value,
@@ -118,8 +120,8 @@ class _ToolReader:
             self._read_custom(tool["custom"] if inner else tool, f"{path}.custom" if inner else path, tool)
         elif "input_schema" in tool:
             self._read_anthropic(tool, path)
-        elif kind is not None and "name" in tool:
-            self._read_server_tool(tool, path)
+        elif kind is not None and ("name" in tool or "toolset" in kind):
+            self._read_server_tool(tool, kind, path)
         else:
             raise (
                 missing(f"{path}.type")
@@ -133,8 +135,9 @@ class _ToolReader:
         strict = optional_boolean(function, "strict", path)
         if strict is None:
             strict = optional_boolean(tool, "strict", path.removesuffix(".function"))
-        marks = cache_control(tool, path.removesuffix(".function")) or cache_control(function, path)
-        self._define(name, function, "parameters", bool(strict), path, marks)
+        outside = path.removesuffix(".function")
+        more = self._extras(tool, outside, cache_control(tool, outside) or cache_control(function, path))
+        self._define(name, function, "parameters", bool(strict), path, more)
 
     def _define(self, name: str, function: Block, schema_field: str, strict: bool, path: str, more: Block) -> None:
         schema = function.get(schema_field)
@@ -169,26 +172,50 @@ class _ToolReader:
         """A tool of the client's in Anthropic's own shape."""
         tool, name = named(tool, path)
         strict = bool(optional_boolean(tool, "strict", path))
-        more = cache_control(tool, path)
-        for flag in ("defer_loading", "eager_input_streaming"):
-            if optional_boolean(tool, flag, path):
-                if self._profile.web_search:
-                    more[flag] = True
-                else:
-                    self._report.ignore(f"{path}.{flag}")
-        if more.get("defer_loading"):
-            # `cannot have both defer_loading=true and cache_control set` (observed message)
-            more.pop("cache_control", None)
+        more = self._extras(tool, path, cache_control(tool, path))
         self._define(name, tool, "input_schema", strict, path, more)
 
-    def _read_server_tool(self, tool: Block, path: str) -> None:
-        """A tool that Anthropic runs or defines, such as web_search_20250305: passed on, to those who know it."""
-        tool, name = named(tool, path)
+    def _extras(self, tool: Block, path: str, marks: Block) -> Block:
+        """`marks` and what Anthropic alone knows of a tool; LiteLLM's clients put it on OpenAI's form too."""
+        extras: Block = {}
+        for name, check in _EXTRAS.items():
+            value = tool.get(name)
+            if value is None or not check(value, f"{path}.{name}"):
+                continue
+            if self._profile.web_search:
+                extras[name] = value
+            else:
+                self._report.ignore(f"{path}.{name}")
+        # `cannot have both defer_loading=true and cache_control set` (observed message)
+        return extras if extras.get("defer_loading") else marks | extras
+
+    def _read_server_tool(self, tool: Block, kind: str, path: str) -> None:
+        """A tool that Anthropic runs or defines, such as web_search_20250305: passed on, to those who know it.
+
+        Toolsets have no name; those of MCP servers name the server.
+        """
+        name = f"{kind} {tool.get('mcp_server_name')}" if "name" not in tool else named(tool, path)[1]
         if not self._profile.web_search:
             self._report.ignore(path)
             return
         definition = {key: value for key, value in tool.items() if value is not None and key != "cache_control"}
         self._box.add(name, definition | cache_control(tool, path), ToolForm(name), self._report, path)
+
+
+_EXTRAS: dict[str, Callable[[Any, str], Any]] = {
+    "defer_loading": a_boolean,
+    "eager_input_streaming": a_boolean,
+    "allowed_callers": an_array,
+    "input_examples": an_array,
+}
+
+
+def loaded(tools: list[Block], report: Report) -> list[Block]:
+    """`At least one tool must have defer_loading=false.` (observed message)"""
+    if not tools or not all(tool.get("defer_loading") for tool in tools):
+        return tools
+    report.adjust("tools[].defer_loading", False)
+    return [{name: value for name, value in tool.items() if name != "defer_loading"} for tool in tools]
 
 
 def _grammar(custom: Block, path: str) -> Block:

@@ -82,8 +82,8 @@ def thinks(body: Body, terms: Terms) -> bool:
 
 
 def tool_name_of(tool: Block) -> str:
-    """The name of a tool definition; toolsets go by their type."""
-    return str(tool.get("name", tool.get("type")))
+    """The name of a tool definition; toolsets go by their type, and by the MCP server that they belong to."""
+    return str(tool.get("name") or f"{tool.get('type')} {tool.get('mcp_server_name', '')}".rstrip())
 
 
 def texts(value: Any) -> Iterator[str]:

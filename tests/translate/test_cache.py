@@ -75,3 +75,9 @@ def test_breakpoints_of_the_proxys_own() -> None:
     ]
     asked = body(user([text("a") | LONG]), user("b"), tools=[WEATHER], options=own)
     assert marks(asked) == [LONG["cache_control"]]
+
+
+def test_a_tool_that_is_loaded_later_gets_no_automatic_breakpoint() -> None:
+    later = {"name": "f", "input_schema": {"type": "object"}, "defer_loading": True}
+    sent = body(tools=[WEATHER, later], options={"auto_cache_control": True})
+    assert ["cache_control" in tool for tool in sent["tools"]] == [True, False]

@@ -131,6 +131,41 @@ def test_server_tools_go_to_anthropic_only() -> None:
     assert found.ignored == ("tools[0]",)
 
 
+def test_toolsets_have_no_name() -> None:
+    servers = [{"type": "url", "name": name, "url": f"https://{name}.example"} for name in ("a", "b")]
+    toolsets = [{"type": "mcp_toolset", "mcp_server_name": name} for name in ("a", "b")]
+    found = translation(mcp_servers=servers, tools=[*toolsets, WEATHER])
+    assert found.body["tools"] == [*toolsets, SENT]
+    browser = {"type": "browser_toolset_20260801"}
+    assert definitions(browser) == [browser]
+    assert translation(tools=[browser, WEATHER], model="glm-4.6").ignored == ("tools[0]",)
+
+
+ADVANCED = {
+    "defer_loading": True,
+    "eager_input_streaming": True,
+    "allowed_callers": ["direct"],
+    "input_examples": [{"city": "Paris"}],
+}
+
+
+@pytest.mark.parametrize("tool", [WEATHER, SENT], ids=["OpenAI's form", "Anthropic's form"])
+def test_what_anthropic_alone_knows_of_a_tool(tool: Json) -> None:
+    assert definitions(function("other"), tool | ADVANCED)[1] == SENT | ADVANCED
+    found = translation(tools=[tool | ADVANCED], model="glm-4.6")
+    assert found.body["tools"] == [SENT]
+    assert found.ignored == tuple(f"tools[0].{name}" for name in ADVANCED)
+
+
+def test_one_tool_at_least_is_there_from_the_start() -> None:
+    found = translation(tools=[WEATHER | {"defer_loading": True}])
+    assert found.body["tools"] == [SENT]
+    assert found.adjusted == ("tools[].defer_loading=False",)
+    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [NAMED]}
+    narrowed = definitions(WEATHER | {"defer_loading": True}, function("other"), tool_choice=allowed)
+    assert narrowed == [SENT]
+
+
 def test_web_search_options_become_the_server_tool() -> None:
     place = {"type": "approximate", "approximate": {"city": "Rome", "country": "IT"}}
     asked = {"search_context_size": "high", "user_location": place}
