@@ -9,7 +9,15 @@ from app.errors import InvalidRequest
 from app.profiles import Profile
 from app.translate.cache import cache_control
 from app.translate.checks import a_string, an_array, an_object, invalid_value, missing, optional_string
-from app.translate.media import DataUrl, base64_text, data_url, image_source, is_data_url, sniffed_image_type
+from app.translate.media import (
+    DataUrl,
+    base64_text,
+    data_url,
+    document_source,
+    image_source,
+    is_data_url,
+    sniffed_image_type,
+)
 from app.translate.report import Report
 
 Block = dict[str, Any]
@@ -99,15 +107,20 @@ def _image_part(part: Block, path: str, profile: Profile, report: Report) -> lis
             raise missing(here)
     if optional_string(owner, "detail", here.removesuffix(".url")) not in {None, "auto"}:
         report.ignore("messages[].content[].image_url.detail")
-    return [
-        {"type": "image", "source": _image_source(a_string(image, here), here, profile)} | cache_control(part, path)
-    ]
+    return [_image_block(a_string(image, here).strip(), here, profile) | cache_control(part, path)]
 
 
-def _image_source(url: str, path: str, profile: Profile) -> Block:
-    url = url.strip()
+def _image_block(url: str, path: str, profile: Profile) -> Block:
+    """An image, or the PDF that some clients send as one."""
     if is_data_url(url):
-        return image_source(data_url(url, path), path, profile)
+        data = data_url(url, path)
+        if data.is_pdf:
+            return {"type": "document", "source": document_source(data, path)}
+        return {"type": "image", "source": image_source(data, path, profile)}
+    return {"type": "image", "source": _image_url_source(url, path, profile)}
+
+
+def _image_url_source(url: str, path: str, profile: Profile) -> Block:
     if not profile.image_urls:
         raise _unusable_url(path, "this upstream takes images as base64 data URLs only")
     return _url_source(url, path, profile)
@@ -158,20 +171,9 @@ def _file_blocks(file_data: str, title: str | None, path: str, profile: Profile)
     image_type = sniffed_image_type(url.head())
     if image_type or url.media_type.startswith("image/"):
         return [{"type": "image", "source": image_source(url, path, profile)}]
-    if url.data and (url.media_type == "application/pdf" or url.is_pdf):
-        source = {"type": "base64", "media_type": "application/pdf", "data": url.data}
-        return [{"type": "document", "source": source} | named]
-    if url.media_type.startswith("text/") or url.media_type in _TEXT_TYPES:
-        text = url.text()
-        source = {"type": "text", "media_type": "text/plain", "data": text}
-        return [] if is_blank(text) else [{"type": "document", "source": source} | named]
-    raise InvalidRequest(
-        f"Invalid '{path}': files of type '{url.media_type}' are not supported; use PDF, text or an image."
-        if url.data
-        else f"Invalid '{path}': the file is empty.",
-        param=path,
-        code="invalid_value",
-    )
+    source = document_source(url, path)
+    blank = source["type"] == "text" and is_blank(source["data"])
+    return [] if blank else [{"type": "document", "source": source} | named]
 
 
 def _anthropic_part(part: Block, path: str, profile: Profile, report: Report) -> list[Block]:
@@ -189,15 +191,26 @@ def _anthropic_part(part: Block, path: str, profile: Profile, report: Report) ->
             a_string(source.get(name), f"{here}.{name}")
     known: Block = {"type": part["type"], "source": {name: source.get(name) for name in ("type", *_SOURCES[kind])}}
     if kind == "base64":
-        url = DataUrl(source["media_type"].lower(), base64_text(source["data"], f"{here}.data"))
-        known["source"] |= image_source(url, here, profile) if is_image else {"data": url.data}
-    if kind == "url":
-        known["source"] = (_image_source if is_image else _url_source)(source["url"], here, profile)
+        url = _base64_source(source, f"{here}.data")
+        known["source"] = image_source(url, here, profile) if is_image else document_source(url, f"{here}.data")
+    if kind == "url" and is_image:
+        known = _image_block(source["url"].strip(), here, profile)
+    elif kind == "url":
+        known["source"] = _url_source(source["url"], here, profile)
+    if kind == "text":
+        known["source"]["media_type"] = "text/plain"
     if not is_image:
         known |= {name: part[name] for name in ("title", "context") if optional_string(part, name, path)}
         if part.get("citations") is not None:
             known["citations"] = an_object(part["citations"], f"{path}.citations")
     return [known | cache_control(part, path)]
+
+
+def _base64_source(source: Block, path: str) -> DataUrl:
+    """The bytes of an Anthropic source, which some clients give as a data URL."""
+    if is_data_url(source["data"]):
+        return data_url(source["data"], path)
+    return DataUrl(source["media_type"].lower(), base64_text(source["data"], path))
 
 
 _SOURCES = {
@@ -207,7 +220,6 @@ _SOURCES = {
     "text": ("media_type", "data"),
     "content": ("content",),
 }
-_TEXT_TYPES = {"application/json", "application/xml", "application/x-yaml", "application/javascript", ""}
 _UNSUPPORTED = {
     "input_audio": "audio",
     "audio": "audio",

@@ -25,6 +25,8 @@ for requests of more than 20 images)."""
 
 _PDF = "JVBERi"
 """`%PDF-`, encoded."""
+_TEXT_TYPES = {"application/json", "application/xml", "application/x-yaml", "application/javascript"}
+_UNTYPED = {"", "application/octet-stream"}
 _BLANKS = re.compile(r"\s+")
 
 
@@ -50,6 +52,16 @@ class DataUrl:
 
     def text(self) -> str:
         return base64.b64decode(self.data).decode("utf-8", "replace")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it says so; of one without a type, whether the bytes are UTF-8."""
+        if self.media_type not in _UNTYPED:
+            return self.media_type.startswith("text/") or self.media_type in _TEXT_TYPES
+        try:
+            return "\0" not in base64.b64decode(self.data).decode()
+        except UnicodeDecodeError:
+            return False
 
 
 def is_data_url(url: str) -> bool:
@@ -131,6 +143,23 @@ def image_source(url: DataUrl, path: str, profile: Profile) -> dict[str, Any]:
     if profile.max_images and (side := _longer_side(url.data)) > MAX_IMAGE_SIDE:
         raise _too_wide(path, side, MAX_IMAGE_SIDE)
     return {"type": "base64", "media_type": media_type, "data": url.data}
+
+
+def document_source(url: DataUrl, path: str) -> dict[str, Any]:
+    """The source of a PDF or a text file, whatever type it was given.
+
+    Raises InvalidRequest for an empty file or one of another kind, which the API does not read.
+    """
+    if url.data and (url.is_pdf or url.media_type == "application/pdf"):
+        return {"type": "base64", "media_type": "application/pdf", "data": url.data}
+    if url.is_text:
+        return {"type": "text", "media_type": "text/plain", "data": url.text()}
+    reason = f"files of type '{url.media_type or 'unknown'}' are not supported; use PDF, text or an image"
+    raise InvalidRequest(
+        f"Invalid '{path}': {reason if url.data else 'the file is empty'}.",
+        param=path,
+        code="invalid_value",
+    )
 
 
 def check_images(messages: Sequence[dict[str, Any]], profile: Profile) -> None:

@@ -23,6 +23,11 @@ def file(data: str, **fields: str) -> Json:
     return {"type": "file", "file": {"file_data": data, **fields}}
 
 
+def document(kind: str, media_type: str, data: str) -> Json:
+    """A document in Anthropic's own form."""
+    return {"type": "document", "source": {"type": kind, "media_type": media_type, "data": data}}
+
+
 def source(part: Json, **fields: object) -> Json:
     ((_, blocks),) = turns(body(user([part]), **fields))  # type: ignore[arg-type]
     return blocks[0]["source"]
@@ -91,6 +96,26 @@ FILES: list[tuple[Json, Json | None]] = [
         {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": PNG}},
         {"media_type": "image/png"},
     ),
+    (
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/png", "data": f"data:image/png;base64,{PNG}"},
+        },
+        {"media_type": "image/png", "data": PNG},
+    ),
+    (
+        {"type": "image", "source": {"type": "url", "url": f"data:image/gif;base64,{PNG}"}},
+        {"media_type": "image/png", "data": PNG},
+    ),
+    (picture(encoded(PDF, "application/pdf")), {"type": "base64", "media_type": "application/pdf"}),
+    (file(base64.b64encode("größer".encode()).decode()), {"type": "text", "data": "größer"}),
+    (file(encoded(b"print(1)")), {"type": "text", "media_type": "text/plain", "data": "print(1)"}),
+    (document("base64", "text/plain", "aGk="), {"type": "text", "media_type": "text/plain", "data": "hi"}),
+    (
+        document("base64", "application/octet-stream", base64.b64encode(PDF).decode()),
+        {"type": "base64", "media_type": "application/pdf"},
+    ),
+    (document("text", "text/markdown", "# hi"), {"type": "text", "media_type": "text/plain", "data": "# hi"}),
 ]
 
 
@@ -139,6 +164,12 @@ REFUSED: list[tuple[Json, str]] = [
     ({"type": "file", "file": {"file_id": "file-abc"}}, "messages[0].content[0].file.file_id"),
     (file(encoded(b"PK\x03\x04", "application/zip")), "messages[0].content[0].file.file_data"),
     (file("data:application/pdf;base64,"), "messages[0].content[0].file.file_data"),
+    (
+        file(base64.b64encode(b"PK\x03\x04\xff\x00").decode(), filename="a.docx"),
+        "messages[0].content[0].file.file_data",
+    ),
+    (file(encoded(b"MZ\x00\x01")), "messages[0].content[0].file.file_data"),
+    (document("base64", "application/msword", "aGk="), "messages[0].content[0].source.data"),
     ({"type": "image"}, "messages[0].content[0].source"),
     ({"type": "image", "source": {"type": "text"}}, "messages[0].content[0].source.type"),
 ]
