@@ -18,7 +18,13 @@ from app.translate.checks import an_object, invalid_value, missing, optional_boo
 from app.translate.content import Block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
 from app.translate.report import Report
-from app.translate.thinking_blocks import Remembered, ignore_malformed, replayed_thinking, signs_its_thinking
+from app.translate.thinking_blocks import (
+    Remembered,
+    ignore_malformed,
+    ignore_unsent,
+    replayed_thinking,
+    signs_its_thinking,
+)
 from app.translate.tools import Toolbox
 from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
 
@@ -164,9 +170,7 @@ class HistoryReader:
         thinking = replayed_thinking(message, [call.id for call in made], self._remembered, self._profile)
         ignore_malformed(message, self._report)
         if not thinking:
-            for name in ("reasoning_content", "thinking_blocks", "reasoning_details"):
-                if message.get(name):
-                    self._report.ignore(f"messages[].{name}")
+            ignore_unsent(message, self._report)
         return thinking
 
     def _read_result(self, message: Block, path: str) -> list[Block]:

@@ -59,6 +59,18 @@ def ignore_malformed(message: Block, report: Report) -> None:
             report.ignore(f"messages[].{name}")
 
 
+def ignore_unsent(message: Block, report: Report) -> None:
+    """Reports every form in which a message brings thinking, none of which could be sent."""
+    for name in _TYPES:
+        if message.get(name):
+            report.ignore(f"messages[].{name}")
+    own_fields = message.get("provider_specific_fields")
+    if isinstance(own_fields, dict) and own_fields.get("thinking_blocks"):
+        report.ignore("messages[].provider_specific_fields.thinking_blocks")
+    if _from_blocks(message.get("content")):
+        report.ignore("messages[].content[].thinking")
+
+
 def _objects(value: Any) -> list[Block]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 

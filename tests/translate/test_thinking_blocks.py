@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.profiles import Profile
-from tests.translate.requests import Json, call, result, translation, turns, user
+from tests.translate.requests import Json, call, result, text, translation, turns, user
 
 SIGNATURE = "EuwJ" + "Ck1IbXg+/9" * 8
 BLOCK = {"type": "thinking", "thinking": "hm", "signature": SIGNATURE}
@@ -123,3 +123,22 @@ def test_nothing_goes_back_to_those_who_refuse_it() -> None:
 def test_what_is_left_out_is_told() -> None:
     found = translation(user("hi"), call(reasoning_content="hm"), result(), model="m", profile=STRICT)
     assert found.ignored == ("messages[].reasoning_content",)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"content": "a", "reasoning_content": "hm"}, "messages[].reasoning_content"),
+        ({"content": "a", "reasoning": "hm"}, "messages[].reasoning"),
+        ({"content": [{"type": "thinking", "thinking": "hm"}, text("a")]}, "messages[].content[].thinking"),
+        (
+            {"content": "a", "provider_specific_fields": {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}},
+            "messages[].provider_specific_fields.thinking_blocks",
+        ),
+    ],
+)
+def test_thinking_that_cannot_go_back_is_told_in_every_form(message: Json, told: str) -> None:
+    found = translation(user("hi"), {"role": "assistant"} | message, user("go on"))
+    assert found.ignored == (told,)
+    assert [block["type"] for block in turns(found.body)[1][1]] == ["text"]
+    assert translation(user("hi"), {"role": "assistant"} | message, user("go on"), model="glm-4.6").ignored == ()
