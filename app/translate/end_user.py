@@ -23,8 +23,8 @@ def end_user_id(chat_request: Block, report: Report) -> str | None:
     if metadata.keys() - {"user_id"}:
         report.ignore("metadata")
     given = {
-        "metadata.user_id": optional_string(metadata, "user_id", "metadata"),
         **{name: chat_request.get(name) for name in ("user", "safety_identifier", "user_id")},
+        "metadata.user_id": optional_string(metadata, "user_id", "metadata"),
     }
     named = [(path, id) for path, id in given.items() if id is not None and not is_blank(id)]
     if not named:

@@ -58,8 +58,8 @@ class HistoryReader:
         self._continuable: AssistantTurn | None = None
         """The assistant turn that the next assistant message belongs to."""
 
-    def read(self, messages: Sequence[Any], system: str | None = None) -> History:
-        """`system`: what the request says beside its messages, before what they say.
+    def read(self, messages: Sequence[Any], system: Any = None) -> History:
+        """`system`: what the request says beside its messages, as text or text parts, before what they say.
 
         Raises InvalidRequest with the path of a message or part that no reading makes sense of.
         """

@@ -54,6 +54,10 @@ def words(*known: str) -> Check:
     return checked
 
 
+def string_or_array(value: Any, path: str) -> Any:
+    return value if isinstance(value, str) else an_array(value, path)
+
+
 def stop_words(value: Any, path: str) -> Any:
     if not isinstance(value, str):
         for index, item in enumerate(an_array(value, path)):
@@ -88,7 +92,7 @@ def no_audio(value: Any, path: str) -> Any:
 _ANY_INTEGER = an_integer
 PARAMETERS: dict[str, Parameter] = {
     "messages": Parameter(an_array, "system and messages"),
-    "system": Parameter(a_string, "system, before that of the messages"),
+    "system": Parameter(string_or_array, "system, before that of the messages"),
     "model": Parameter(a_string, "model"),
     "max_tokens": Parameter(ranged(an_integer, 1, 2**31), "max_tokens"),
     "max_completion_tokens": Parameter(ranged(an_integer, 1, 2**31), "max_tokens"),

@@ -91,10 +91,11 @@ def test_anthropics_system_comes_before_the_system_messages() -> None:
     assert found.ignored == ()
 
 
-def test_a_system_of_another_type_is_refused() -> None:
+@pytest.mark.parametrize(("system", "param"), [({"type": "text", "text": "A"}, "system"), ([5], "system[0]")])
+def test_a_system_of_another_type_is_refused(system: object, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        translation(system=[{"type": "text", "text": "A"}])
-    assert (caught.value.param, caught.value.code) == ("system", "invalid_type")
+        translation(system=system)
+    assert (caught.value.param, caught.value.code) == (param, "invalid_type")
 
 
 @pytest.mark.parametrize("name", IGNORED)
