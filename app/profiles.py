@@ -60,7 +60,7 @@ class Profile:
     max_output_tokens: int = 0
     """The largest `max_tokens` taken; 0: unknown."""
     refused_fields: tuple[str, ...] = ()
-    """Top-level fields that the upstream was seen to refuse; they are left out."""
+    """Top-level fields, and fields of tools, that the upstream was seen to refuse; they are left out."""
 
     @property
     def always_thinks(self) -> bool:

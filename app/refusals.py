@@ -89,6 +89,12 @@ REFUSALS: tuple[tuple[str, str, Teaching, bool], ...] = (
         _ONCE,
     ),
     (
+        "thinking blocks",
+        r"content\.\d+: Input tag '(?:redacted_)?thinking' found",
+        _fixed(thinking_replay=False),
+        True,
+    ),
+    (
         "sampling",
         r"\b(temperature|top_p|top_k)\b`? is deprecated",
         _fixed(sampling="none"),
@@ -103,6 +109,7 @@ REFUSALS: tuple[tuple[str, str, Teaching, bool], ...] = (
         True,
     ),
     ("thinking.type.{0}", r'"?thinking\.type\.(enabled|disabled|between_tools)"? is not supported', _without, True),
+    ("thinking.type.{0}", r"\bthinking: Input tag '(enabled|disabled|between_tools)' found", _without, True),
     ("thinking.type.{0}", r"(?:Input tag '|\b)(adaptive)(?:' found| thinking is not supported)", _without, True),
     (
         "thinking.type.disabled",
@@ -188,6 +195,12 @@ REFUSALS: tuple[tuple[str, str, Teaching, bool], ...] = (
         "long tool names",
         r"name: String should (?:match pattern '[^']*\{1,(\d{1,3})\}|have at most (\d{1,3}) )",
         _name_length,
+        True,
+    ),
+    (
+        "tools[].{0}",
+        r"tools\.\d+[\w.]*\.(defer_loading|eager_input_streaming|allowed_callers|input_examples): Extra inputs",
+        _refused_field,
         True,
     ),
     ("metadata", r"^(metadata)\.\w+: ", _refused_field, True),

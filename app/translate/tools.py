@@ -182,7 +182,7 @@ class _ToolReader:
             value = tool.get(name)
             if value is None or not check(value, f"{path}.{name}"):
                 continue
-            if self._profile.web_search:
+            if self._profile.web_search and name not in self._profile.refused_fields:
                 extras[name] = value
             else:
                 self._report.ignore(f"{path}.{name}")
