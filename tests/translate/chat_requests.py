@@ -69,6 +69,14 @@ ANSWER_SCHEMAS: list[Any] = [
     {"type": "object", "properties": {str(n): {"anyOf": [{"type": "string"}, {"type": "null"}]} for n in range(30)}},
     {"type": "object", "properties": {"e": {"enum": [{}, 1]}, "f": {"type": "string", "format": "phone"}}},
 ]
+OTHER_TOOLS: list[Json] = [
+    {"name": "a.b/c", "description": "Anthropic's own form.", "input_schema": SCHEMAS[5], "strict": True},
+    {"name": "über", "input_schema": SCHEMAS[6], "type": "custom", "defer_loading": True, **{"cache_control": None}},
+    {"type": "function", "name": "get_weather", "parameters": SCHEMAS[5]},
+    {"function": {"name": "get_weather", "parameters": {}}},
+    {"type": "web_search_20250305", "name": "web_search", "max_uses": 3, "cache_control": {"type": "ephemeral"}},
+    {"type": "browser_toolset_20260801"},
+]
 CACHE_MARKS: list[Json] = [
     {"cache_control": {"type": "ephemeral"}},
     {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
@@ -175,8 +183,25 @@ class _Writer:
     def content(self, media: bool) -> Any:
         if self.pick(True, False):
             return None if self.rarely() else self.text()
-        kinds = [self.text_part, *([self.image_part, self.file_part] if media else [])]
+        kinds = [self.text_part, *([self.image_part, self.file_part, self.anthropic_part] if media else [self.text])]
         return [self.pick(*kinds)() for _ in range(self.draw(st.integers(0, 3)))]
+
+    def anthropic_part(self) -> Json:
+        """An image or a document as Anthropic's own block, which some clients send."""
+        number = next(self._numbers)
+        if self.pick(True, False):
+            data = base64.b64encode(self.pick(png, gif, webp, jpeg)(number)).decode()
+            part: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+        else:
+            data = base64.b64encode(PDF + f"{number:06}".encode()).decode()
+            part = {
+                "type": "document",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": data},
+                "title": self.pick("a.pdf", None),
+                "citations": self.pick({"enabled": True}, None),
+            }
+        self.sent.media.append(data)
+        return part | self.marks()
 
     def thinking(self) -> Json:
         """One of the forms in which clients send thinking back."""
@@ -205,6 +230,8 @@ class _Writer:
             {"thinking_blocks": [{"index": 0, **block} for block in blocks], "reasoning_content": "ignored"},
             {"reasoning_details": details},
             {"provider_specific_fields": {"thinking_blocks": blocks}},
+            {"content": blocks},
+            {"thinking_blocks": None, "reasoning_details": None, "provider_specific_fields": {}, "content": blocks},
         )
 
     def arguments(self) -> str:
@@ -226,14 +253,38 @@ class _Writer:
     def assistant(self) -> Json:
         message: Json = {"role": "assistant", "content": self.content(media=False)}
         if self.rarely():
-            message["refusal"] = self.text()
+            refusal = self.text()
+            if isinstance(message["content"], list):
+                message["content"].append({"type": "refusal", "refusal": refusal})
+            else:
+                message["refusal"] = refusal
         if self.pick(True, False):
-            message["tool_calls"] = [self.call() for _ in range(self.draw(st.integers(0, 3)))]
+            message["tool_calls"] = [self.call() for _ in range(self.draw(st.integers(0, 3)))] or None
         elif self.rarely():
             message["function_call"] = {"name": self.pick(*TOOL_NAMES), "arguments": self.arguments()}
+        elif isinstance(message["content"], list):
+            message["content"] += [self.tool_use() for _ in range(self.draw(st.integers(0, 3)))]
         if self.rarely():
-            message |= self.thinking()
+            thinking = self.thinking()
+            said = message["content"] if isinstance(message["content"], list) else []
+            if "content" in thinking and message["content"] and not said:
+                said = [message["content"]]
+            message |= thinking | ({"content": [*thinking["content"], *said]} if "content" in thinking else {})
+        if message["content"] is None and self.rarely():
+            del message["content"]
         return message
+
+    def tool_use(self) -> Json:
+        """A call as Cursor sends it: Anthropic's block among the parts."""
+        part = {"type": "tool_use", "id": self.pick(*CALL_IDS, None), "name": self.pick(*TOOL_NAMES)}
+        argument = f"argument <{next(self._numbers)}>"
+        self.sent.arguments.append(argument)
+        return part | {"input": self.pick({"city": argument}, json.dumps({"city": argument}))} | self.marks()
+
+    def tool_result(self) -> Json:
+        """A result as Cursor sends it, among the parts of a user message."""
+        part = {"type": "tool_result", "tool_use_id": self.pick(*CALL_IDS, None), "content": self.content(media=True)}
+        return part | ({"is_error": self.pick(True, False, None)} if self.rarely() else {}) | self.marks()
 
     def message(self, number: int, last_role: str) -> Json:
         role = self.pick("user", "user", "assistant", "assistant", "tool", "tool", "system", "developer", "function")
@@ -241,9 +292,14 @@ class _Writer:
         self.run = self.run if kind == last_role and kind != "tool" else f"{kind}:{number}"
         if role == "assistant":
             message = self.assistant()
+        elif role == "tool" and self.rarely():
+            message = {"role": "user", "content": [self.tool_result() for _ in range(self.draw(st.integers(1, 3)))]}
         elif role in {"tool", "function"}:
             message = {"role": role, "content": self.content(media=True)}
-            message |= {"tool_call_id": self.pick(*CALL_IDS)} if role == "tool" else {"name": self.pick(*TOOL_NAMES)}
+            answered = {"tool_call_id": self.pick(*CALL_IDS)} if role == "tool" else {"name": self.pick(*TOOL_NAMES)}
+            if role == "tool" and self.rarely():
+                answered = {"tool_call_id": None, "name": self.pick(*TOOL_NAMES, None)}
+            message |= answered
         else:
             message = {"role": role, "content": self.content(media=role == "user")}
         return message | self.marks() | ({"name": "Ann"} if role == "user" and self.rarely() else {})
@@ -262,6 +318,8 @@ class _Writer:
         if self.rarely():
             grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /a+/"}}
             return {"type": "custom", "custom": {"name": name, "format": self.pick({"type": "text"}, grammar)}}
+        if self.rarely():
+            return dict(self.pick(*OTHER_TOOLS))
         function: Json = {
             "name": name,
             "description": self.pick("A tool.", "", None),
@@ -345,7 +403,7 @@ def _choices(tools: list[Json]) -> list[Any]:
         {"type": "auto"},
         {"type": "any", "disable_parallel_tool_use": True},
     ]
-    named = [{"type": t["type"], t["type"]: {"name": t[t["type"]]["name"]}} for t in tools]
+    named = [{"type": t["type"], t["type"]: {"name": t[t["type"]]["name"]}} for t in tools if t.get("type") in t]
     if named:
         choices += named
         choices += [
@@ -362,7 +420,7 @@ def chat_requests(draw: DrawFn) -> tuple[Json, Sent]:
     request: Json = {"messages": writer.messages()}
     tools = writer.tools()
     if tools and writer.rarely():
-        request["functions"] = [tool["function"] for tool in tools if tool["type"] == "function"]
+        request["functions"] = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
     elif tools or writer.rarely():
         request["tools"] = tools
         request["tool_choice"] = writer.pick(*_choices(tools))

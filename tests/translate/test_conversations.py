@@ -182,12 +182,20 @@ def uncached(value: Any) -> Any:
     }
 
 
+def answers_a_call(message: Json) -> bool:
+    parts = message.get("content") if message["role"] == "user" else None
+    results = isinstance(parts, list) and any(part.get("type") == "tool_result" for part in parts)
+    return results or message["role"] in {"tool", "function"}
+
+
 def complete_prefixes(messages: list[Json]) -> Iterator[int]:
     """Lengths of histories that an answer can be asked for: they end with a user's word."""
-    for length in range(1, len(messages) + 1):
-        last = messages[length - 1]
+    for length, last in enumerate(messages, 1):
+        if last["role"] != "user":
+            continue
         parts = [{"text": last["content"]}] if isinstance(last["content"], str) else last["content"] or []
-        if last["role"] == "user" and any(part.get("text", "media").strip() for part in parts):
+        words = [part for part in parts if part.get("type") != "tool_result"]
+        if any(part.get("text", "media").strip() for part in words):
             yield length
 
 
@@ -205,7 +213,7 @@ def test_a_longer_history_begins_with_the_shorter_one(upstream: tuple[str, str],
         # A call whose result came late, twice or never was repaired differently before.
         return
     for length in complete_prefixes(request["messages"]):
-        if any(message["role"] in {"tool", "function"} for message in request["messages"][length:]):
+        if any(map(answers_a_call, request["messages"][length:])):
             continue
         part = translated(request | {"messages": request["messages"][:length]}, host, model).body
         begun = [block for message in part["messages"] for block in message["content"]]
