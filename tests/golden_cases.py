@@ -6,6 +6,7 @@
     host               the upstream's host, which with the model chooses the profile   (default api.anthropic.com)
     upstream_model     (default: the client's model)
     options            fields of app.translate.request.Options
+    remembered         what the thinking store holds: tool call id -> blocks
     client_request     what the client sent                                            (default DEFAULT_REQUEST)
     upstream_request   what goes upstream, or
     refused            {status, body}: the request is answered by an error instead
@@ -18,7 +19,9 @@
 
 Beside it, as raw bytes, `<case>.upstream.sse`: the upstream's stream, and `<case>.client.sse`: the client's. A case
 with a stream alone plays it to a buffered client too (client_answer), one with a JSON body alone to a streaming client.
-To add a case, write what went in and run `pytest tests/test_golden.py --update-golden`; then review what came out.
+What takes more than one answer, or more of the application than its translator, is a golden exchange
+(golden_exchanges.py). To add a case, write what went in and run `pytest tests/test_golden.py --update-golden`; then
+review what came out.
 """
 
 import json
@@ -50,7 +53,7 @@ DEFAULT_REQUEST = {
     "stream": True,
     "stream_options": {"include_usage": True},
 }
-REQUEST_INPUTS = ("host", "upstream_model", "options", "client_request")
+REQUEST_INPUTS = ("host", "upstream_model", "options", "remembered", "client_request")
 REQUEST_RESULTS = ("upstream_request", "refused", "betas", "ignored", "adjusted")
 ANSWER_INPUTS = ("estimate", "upstream_status", "upstream_headers", "upstream_answer")
 ANSWER_RESULTS = ("client_answer", "client_error")
@@ -119,13 +122,13 @@ class GoldenCase:
         """What a streaming client's request is answered with: a stream, or JSON in its place."""
         return self.buffered_body if self.upstream_sse is None else self.upstream_sse
 
-    def translation(self) -> Translation:
-        """Raises InvalidRequest."""
+    def translation(self, **changes: Any) -> Translation:
+        """Of the client's request, with `changes`. Raises InvalidRequest."""
+        request = self.client_request | changes
         profile = profile_for(self.corners.get("host", "api.anthropic.com"), self.upstream_model)
         options = Options(**self.corners.get("options", {}))
-        return messages_request(
-            self.client_request, self.client_request["model"], self.upstream_model, profile, options
-        )
+        remembered = self.corners.get("remembered")
+        return messages_request(request, request["model"], self.upstream_model, profile, options, remembered)
 
     def chat_stream(self) -> ChatStream:
         estimate = self.corners.get("estimate")
@@ -136,10 +139,10 @@ class GoldenCase:
         status, headers = self.corners.get("upstream_status", 200), self.corners.get("upstream_headers", {})
         return recorded_answer(pieces, status, headers)
 
-    def request_results(self) -> dict[str, Any]:
-        """upstream_request, betas, ignored and adjusted, or refused."""
+    def request_results(self, **changes: Any) -> dict[str, Any]:
+        """upstream_request, betas, ignored and adjusted, or refused, of the client's request with `changes`."""
         try:
-            translation = self.translation()
+            translation = self.translation(**changes)
         except ProxyError as error:
             return {"refused": error_corner(error)}
         told = {"betas": translation.betas, "ignored": translation.ignored, "adjusted": translation.adjusted}

@@ -70,6 +70,13 @@ def test_the_same_request_gives_the_same_bytes_and_is_left_as_it_was(asked: Gold
     assert json.dumps(asked.client_request) == before
 
 
+def test_a_streamed_request_is_the_same_but_for_stream(asked: GoldenCase) -> None:
+    whole, streamed = asked.request_results(stream=False), asked.request_results(stream=True)
+    if "refused" not in whole:
+        assert streamed["upstream_request"].pop("stream") is True
+    assert streamed == whole
+
+
 def in_pieces(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
