@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.translate.content import is_blank
 from app.translate.message_events import folded_message
 from app.translate.usage import Usage, merged_usage, tokens
 
@@ -58,16 +59,14 @@ class ContinuedTurn:
 
     def next_request(self, messages_request: Event) -> Event:
         """The request that continues the paused message: `messages_request` and all of the answer so far."""
-        message = folded_message(self._events)
-        # The upstream itself refuses empty text, though it may have sent some.
-        self._content += [block for block in message["content"] if block.get("type") != "text" or block.get("text")]
+        self._content += filter(_is_legal, folded_message(self._events)["content"])
         self._earlier = self._total()
         self._usage = {}
         self._events = []
         self._offset = self._highest + 1
         self._left -= 1
         self.paused = False
-        turn = [{"role": "assistant", "content": list(self._content)}] if self._content else []
+        turn = [{"role": "assistant", "content": _stripped(self._content)}] if self._content else []
         return {**messages_request, "messages": [*messages_request["messages"], *turn]}
 
     def _start(self, event: Event) -> list[Event]:
@@ -90,3 +89,14 @@ class ContinuedTurn:
             if self._earlier.get(name):
                 total[name] = tokens(self._usage, name) + tokens(self._earlier, name)
         return total
+
+
+def _is_legal(block: Event) -> bool:
+    """Upstreams refuse blank text, though they may have sent some."""
+    return block.get("type") != "text" or not is_blank(block.get("text") or "")
+
+
+def _stripped(content: list[Event]) -> list[Event]:
+    """`final assistant content cannot end with trailing whitespace` (observed message)."""
+    *rest, last = content
+    return [*rest, last | {"text": last["text"].rstrip()} if last.get("type") == "text" else last]

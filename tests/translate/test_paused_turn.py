@@ -74,6 +74,13 @@ def test_each_request_carries_all_of_the_answer_so_far() -> None:
     assert len(REQUEST["messages"]) == 1
 
 
+def test_text_that_a_request_may_not_hold_is_left_out() -> None:
+    """`text content blocks must contain non-whitespace text`, `final assistant content cannot end with trailing
+    whitespace` (observed messages): answers hold such text all the same."""
+    _, requests = play(ContinuedTurn(3), answer(said(" "), SEARCH, FOUND, said("Not yet. \n")), answer(said("Done")))
+    assert requests[0]["messages"][-1]["content"] == [SEARCH, FOUND, said("Not yet.")]
+
+
 def test_every_message_was_paid_for() -> None:
     messages = [answer(cache_read_input_tokens=7), answer(input_tokens=20), answer(reason="end_turn", output_tokens=1)]
     events, _ = play(ContinuedTurn(3), *messages)
