@@ -64,11 +64,19 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str] | None = Non
         told = _Told(text or f"The upstream answered with status {status} and no explanation.")
     if status < 400:
         status = _status(told)
-    native = isinstance(value, dict) and value.get("type") == "error" and told.type in _STATUSES
-    if isinstance(value, dict) and isinstance(value.get("request_id"), str):
-        headers = {"request-id": value["request_id"], **(headers or {})}
     code = None if told.code == str(status) else told.code
-    return UpstreamRefusal(status, _type(told, status), told.message, code, headers, body, native)
+    headers = {**_request_id(value), **(headers or {})}
+    return UpstreamRefusal(status, _type(told, status), told.message, code, headers, body, _is_native(value, told))
+
+
+def _request_id(value: Any) -> dict[str, str]:
+    """The id that Anthropic writes into an error body, as the header that it is elsewhere."""
+    given = value.get("request_id") if isinstance(value, dict) else None
+    return {"request-id": given} if isinstance(given, str) else {}
+
+
+def _is_native(value: Any, told: _Told) -> bool:
+    return isinstance(value, dict) and value.get("type") == "error" and told.type in _STATUSES
 
 
 def error_in_disguise(value: Any) -> bool:
@@ -83,7 +91,10 @@ def stream_error(event: Body) -> UpstreamRefusal:
     told = _told(event) or _Told("The upstream reported an error without saying which.")
     status = _status(told)
     code = None if told.code == str(status) else told.code
-    return UpstreamRefusal(status, _type(told, status), told.message, code, None, _sentence(event).encode())
+    body = _sentence(event).encode()
+    return UpstreamRefusal(
+        status, _type(told, status), told.message, code, _request_id(event), body, _is_native(event, told)
+    )
 
 
 def _status(told: _Told) -> int:

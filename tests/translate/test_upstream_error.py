@@ -154,3 +154,11 @@ def test_a_body_too_large_for_an_error_is_quoted_and_not_parsed() -> None:
 
 def test_half_a_surrogate_pair_in_a_sentence_can_be_encoded() -> None:
     assert read(400, b'{"error": {"message": "\\ud83d"}}').message == "?"
+
+
+def test_an_error_event_has_the_request_id_and_the_words_of_the_upstream() -> None:
+    refusal = stream_error(ANTHROPIC)
+    assert refusal.headers == {"request-id": "req_1"}
+    assert refusal.native
+    assert json.loads(refusal.body) == ANTHROPIC
+    assert not stream_error({"type": "error", "error": {"code": "1302", "message": "Slow down"}}).native
