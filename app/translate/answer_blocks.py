@@ -31,14 +31,25 @@ class AnswerSoFar:
     """Characters of the content."""
     arguments: list[str] = field(default_factory=list)
     thinking: list[Block] = field(default_factory=list)
-    thinking_by_call: dict[str, list[Block]] = field(default_factory=dict)
-    """The thinking blocks of the answer, by the id of each of its calls."""
+    places: list[tuple[int, int]] = field(default_factory=list)
+    """(characters of the content, calls) before each block of `thinking`."""
+    call_ids: dict[str, None] = field(default_factory=dict)
+    """In order."""
 
     @property
     def output(self) -> str:
         """All that the model wrote."""
         thoughts = [block["thinking"] for block in self.thinking if "thinking" in block]
         return "".join([*thoughts, *self.text, *self.arguments])
+
+    def placed_thinking(self) -> list[Block]:
+        """The thinking blocks to be remembered, in order; each that does not stand in front says where it does."""
+        return [
+            block | {"after": {"characters": characters, "of": self.text_length, "calls": calls}}
+            if characters or calls
+            else block
+            for block, (characters, calls) in zip(self.thinking, self.places, strict=True)
+        ]
 
 
 class AnswerBlock:
@@ -125,6 +136,10 @@ class ThinkingBlock(AnswerBlock):
 
     grows_by = "thinking"
 
+    def __init__(self, block: Block, so_far: AnswerSoFar) -> None:
+        super().__init__(block, so_far)
+        self.place = (so_far.text_length, so_far.calls)
+
     def opened(self) -> Deltas:
         text, signature = self.block.get("thinking"), self.block.get("signature")
         self.text = [text] if isinstance(text, str) and text else []
@@ -150,6 +165,7 @@ class ThinkingBlock(AnswerBlock):
     def _whole(self, block: Block, shown: object) -> Deltas:
         index = len(self.so_far.thinking)
         self.so_far.thinking.append(block)
+        self.so_far.places.append(self.place)
         return [{"thinking_blocks": [{"index": index, **block}]}] if shown else []
 
 

@@ -18,6 +18,8 @@ RAW_ARGUMENTS = "_raw"
 """Holds arguments that are no JSON object, so that a truncated call stays in the history as it was."""
 MAX_DEPTH = 100
 """Deeper arguments are kept as text too: JSON readers stop at 128 levels, and the request has some of its own."""
+SPOKEN = {"text": "text", "output_text": "text", "input_text": "text", "refusal": "refusal"}
+"""Types of the parts that hold text, and the field that holds it."""
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _BRACKETS = re.compile(r"[{}\[\]]")
 
@@ -47,16 +49,25 @@ def _part(part: Any, path: str, report: Report) -> list[Block]:
     kind = optional_string(part, "type", path)
     if kind in {"thinking", "redacted_thinking", "tool_use"}:
         return []
-    if kind == "refusal":
-        text = a_string(part.get("refusal"), f"{path}.refusal")
-    elif kind in {"text", "output_text", "input_text"}:
-        text = a_string(part.get("text"), f"{path}.text")
+    if kind in SPOKEN:
+        text = a_string(part.get(SPOKEN[kind]), f"{path}.{SPOKEN[kind]}")
     elif kind is None:
         raise missing(f"{path}.type")
     else:
         report.ignore("messages[].content[].type")
         return []
     return [] if is_blank(text) else [text_block(text) | cache_control(part, path)]
+
+
+def spoken_texts(message: Block) -> list[str]:
+    """The texts that `assistant_text` finds in `content`, unvalidated: what is odd is passed over."""
+    content = message.get("content")
+    found = []
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, dict) and isinstance(part.get("type"), str):
+            part = part.get(SPOKEN.get(part["type"], ""))
+        found += [part] if isinstance(part, str) and not is_blank(part) else []
+    return found
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class CallBlock(AnswerBlock):
         self.position = so_far.calls
         so_far.calls += 1
         self.id = self._unique_id()
-        so_far.thinking_by_call[self.id] = so_far.thinking
+        so_far.call_ids[self.id] = None
         name = self.form.name
         if so_far.legacy:
             return [{"function_call": {"name": name, "arguments": ""}}]
@@ -51,7 +51,7 @@ class CallBlock(AnswerBlock):
     def _unique_id(self) -> str:
         """The upstream's id as it is; where it gives none, or one twice, one that no other answer has."""
         id = self.block.get("id")
-        if isinstance(id, str) and id and id not in self.so_far.thinking_by_call:
+        if isinstance(id, str) and id and id not in self.so_far.call_ids:
             return id
         return f"call_{self.so_far.id.removeprefix('chatcmpl-')}_{self.position}"
 

@@ -63,7 +63,8 @@ class ChatStream:
     @property
     def thinking_by_call(self) -> dict[str, list[Event]]:
         """The thinking blocks of the answer, by the id of each of its tool calls."""
-        return self._so_far.thinking_by_call
+        thinking = self._so_far.placed_thinking()
+        return dict.fromkeys(self._so_far.call_ids, thinking)
 
     def feed(self, event: Event) -> list[Chunk]:
         """The chunks for one event; unknown events and those behind the end give none.

@@ -18,13 +18,7 @@ from app.translate.checks import an_object, invalid_value, missing, optional_boo
 from app.translate.content import Block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
 from app.translate.report import Report
-from app.translate.thinking_blocks import (
-    Remembered,
-    ignore_malformed,
-    ignore_unsent,
-    replayed_thinking,
-    signs_its_thinking,
-)
+from app.translate.thinking_blocks import Remembered, Thought, interleaved, needs_the_store, replayed_thinking
 from app.translate.tools import Toolbox
 from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
 
@@ -142,8 +136,14 @@ class HistoryReader:
                 self._report.ignore("messages[].thinking_blocks")
             return []
         turn = self._turn_for(bool(made))
-        turn.say([*thinking, *text])
-        return [*text, *(self._call(turn, call) for call in made)]
+        between = [thought for thought in thinking if 0 < thought.calls < len(made)]
+        if thinking:
+            text = interleaved(text, [t for t in thinking if not 0 < t.calls < len(made)], ends=not made)
+        turn.say(text)
+        blocks = [self._call(turn, call) for call in made]
+        for thought in between:
+            turn.think(blocks[thought.calls]["id"], [thought.block])
+        return [*text, *blocks]
 
     def _turn_for(self, calling: bool) -> AssistantTurn:
         """Adjacent messages are one turn, parallel calls that a client split over several messages too; but what is
@@ -164,14 +164,11 @@ class HistoryReader:
         self._calls.add(turn, id, call.id, call.name)
         return block
 
-    def _thinking(self, message: Block, made: Sequence[Call]) -> list[Block]:
+    def _thinking(self, message: Block, made: Sequence[Call]) -> list[Thought]:
         if _CARRIERS.isdisjoint(message) and not self._remembered and not isinstance(message.get("content"), list):
             return []
-        thinking = replayed_thinking(message, [call.id for call in made], self._remembered, self._profile)
-        ignore_malformed(message, self._report)
-        if not thinking:
-            ignore_unsent(message, self._report)
-        return thinking
+        ids = [call.id for call in made]
+        return replayed_thinking(message, ids, self._remembered, self._profile, self._report)
 
     def _read_result(self, message: Block, path: str) -> list[Block]:
         found = self._answered_call(message, path)
@@ -241,9 +238,9 @@ _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
 
 
 def recallable_ids(messages: Any) -> list[str]:
-    """Ids of the tool calls in a history whose assistant message brings no signed thinking of its own, unvalidated."""
+    """Ids of the tool calls in a history whose thinking, or its place, the message does not tell, unvalidated."""
     ids: list[str] = []
     for message in messages if isinstance(messages, list) else ():
-        if isinstance(message, dict) and message.get("role") == "assistant" and not signs_its_thinking(message):
+        if isinstance(message, dict) and message.get("role") == "assistant" and needs_the_store(message):
             ids += call_ids(message)
     return ids

@@ -26,18 +26,32 @@ class AssistantTurn:
     said: list[Block] = field(default_factory=list)
     calls: list[Block] = field(default_factory=list)
     results: dict[str, Block] = field(default_factory=dict)
+    thoughts: dict[str, list[Block]] = field(default_factory=dict)
+    """Thinking between the calls, by the id sent of the call behind it."""
     _thought: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @property
     def content(self) -> list[Block]:
         """Calls come last: text behind a call is refused as a call without result."""
-        return [*self.said, *self.calls]
+        if not self.thoughts:
+            return [*self.said, *self.calls]
+        return [*self.said, *(block for call in self.calls for block in (*self.thoughts.get(call["id"], ()), call))]
 
     def say(self, blocks: Sequence[Block]) -> None:
+        """Before the calls."""
+        self.said += self._unsaid(blocks)
+
+    def think(self, call_id: str, blocks: Sequence[Block]) -> None:
+        """Before one of the calls."""
+        if unsaid := self._unsaid(blocks):
+            self.thoughts.setdefault(call_id, []).extend(unsaid)
+
+    def _unsaid(self, blocks: Sequence[Block]) -> list[Block]:
         """Split calls of one answer may each bring the answer's thinking: once is enough."""
         thought = {i: json.dumps(b, sort_keys=True) for i, b in enumerate(blocks) if b["type"] in _THINKING}
-        self.said += [block for i, block in enumerate(blocks) if thought.get(i) not in self._thought]
+        unsaid = [block for i, block in enumerate(blocks) if thought.get(i) not in self._thought]
         self._thought.update(thought.values())
+        return unsaid
 
 
 @dataclass

@@ -295,8 +295,11 @@ def test_calls_whose_thinking_lost_its_signatures_are_recalled() -> None:
     shown = {"type": "thinking", "thinking": "hm"}
     for blocks in ([shown], [shown | {"signature": ""}], [{"type": "redacted_thinking", "data": ""}], "odd", ["odd"]):
         assert recallable_ids([call(thinking_blocks=blocks)]) == ["call_1"]
-    for blocks in ([shown, shown | {"signature": "abc"}], [{"type": "redacted_thinking", "data": "abc"}]):
+    signed, redacted = shown | {"signature": "abc"}, {"type": "redacted_thinking", "data": "abc"}
+    for blocks in ([shown, signed], [redacted]):
         assert recallable_ids([call(thinking_blocks=blocks)]) == []
+    # Where each of several stood, the client cannot tell.
+    assert recallable_ids([call(thinking_blocks=[signed, redacted])]) == ["call_1"]
 
 
 def test_calls_among_the_parts_are_recalled() -> None:

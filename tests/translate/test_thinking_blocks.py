@@ -125,20 +125,82 @@ def test_what_is_left_out_is_told() -> None:
     assert found.ignored == ("messages[].reasoning_content",)
 
 
+ADAPTIVE = Profile(thinking=("adaptive",))
+OTHER = BLOCK | {"thinking": "so"}
+
+
+def said(*messages: Json, profile: Profile = ADAPTIVE, remembered: Json | None = None) -> list[Json]:
+    """The blocks of the answer in the history; what is no thinking is told by its text or id alone."""
+    found = translation(user("hi"), *messages, model="m", profile=profile, remembered=remembered).body
+    blocks = turns(found)[1][1]
+    return [block if "thinking" in block["type"] else block.get("text", block.get("id")) for block in blocks]
+
+
+def after(block: Json, characters: int, of: int, calls: int = 0) -> Json:
+    return block | {"after": {"characters": characters, "of": of, "calls": calls}}
+
+
+def test_thinking_among_parts_stays_in_its_place() -> None:
+    message = call(content=[BLOCK, text("a"), text(" "), OTHER, text("b")])
+    assert said(message, result()) == [BLOCK, "a", OTHER, "b", "call_1"]
+    # Models that think by budget begin with it: one that its client shows later is moved.
+    shown_later = call(content=[text("a"), BLOCK, text("b"), OTHER])
+    assert said(shown_later, result()) == ["a", BLOCK, "b", OTHER, "call_1"]
+    assert said(shown_later, result(), profile=STRICT) == [BLOCK, "a", "b", OTHER, "call_1"]
+
+
+def test_thinking_never_ends_an_answer() -> None:
+    ends = {"role": "assistant", "content": [text("a"), text("b"), BLOCK]}
+    assert said(ends, user("go on")) == ["a", BLOCK, "b"]
+
+
+def test_pieces_are_joined_at_their_own_place_only() -> None:
+    unsigned = {"type": "thinking", "thinking": "h"}
+    assert said(call(content=[unsigned, text("a"), BLOCK]), result()) == ["a", BLOCK, "call_1"]
+
+
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("content", "remembered", "expected"),
     [
-        ({"content": "a", "reasoning_content": "hm"}, "messages[].reasoning_content"),
-        ({"content": "a", "reasoning": "hm"}, "messages[].reasoning"),
-        ({"content": [{"type": "thinking", "thinking": "hm"}, text("a")]}, "messages[].content[].thinking"),
-        (
-            {"content": "a", "provider_specific_fields": {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}},
-            "messages[].provider_specific_fields.thinking_blocks",
-        ),
+        ("one two", [BLOCK, after(OTHER, 4, 7)], [BLOCK, "one ", OTHER, "two", "call_1"]),
+        ("one two", [after(BLOCK, 3, 7), after(OTHER, 4, 7)], ["one", BLOCK, OTHER, "two", "call_1"]),
+        ("one two", [after(BLOCK, 7, 7)], ["one two", BLOCK, "call_1"]),
+        ("one", [after(BLOCK, 4, 7)], [BLOCK, "one", "call_1"]),
+        ([text("one "), text("two")], [after(BLOCK, 4, 7)], ["one ", BLOCK, "two", "call_1"]),
+        (None, [after(BLOCK, 0, 0, 1)], [BLOCK, "call_1"]),
     ],
 )
-def test_thinking_that_cannot_go_back_is_told_in_every_form(message: Json, told: str) -> None:
-    found = translation(user("hi"), {"role": "assistant"} | message, user("go on"))
+def test_remembered_blocks_go_to_the_place_they_had(content: Any, remembered: list[Json], expected: list[Any]) -> None:
+    for blocks in ([], [{k: v for k, v in block.items() if k != "after"} for block in remembered]):
+        message = call(content=content, thinking_blocks=blocks)
+        assert said(message, result(), remembered={"call_1": remembered}) == expected
+
+
+def test_thinking_between_calls_comes_once_however_the_calls_are_split() -> None:
+    remembered = {id: [BLOCK, after(OTHER, 0, 0, 1)] for id in ("call_1", "call_2")}
+    both = call() | {"tool_calls": call()["tool_calls"] + call("call_2")["tool_calls"]}
+    results = (result(), result("call_2"))
+    assert said(both, *results, remembered=remembered) == [BLOCK, "call_1", OTHER, "call_2"]
+    assert said(call(), call("call_2"), *results, remembered=remembered) == [BLOCK, OTHER, "call_1", "call_2"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"reasoning": "hm"}, "messages[].reasoning"),
+        ({"content": [{"type": "thinking", "thinking": "hm"}]}, "messages[].content[].thinking"),
+        (
+            {"provider_specific_fields": {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}},
+            "messages[].provider_specific_fields.thinking_blocks",
+        ),
+        ({"thinking_blocks": [BLOCK, {"type": "thinking", "thinking": "hm"}]}, "messages[].thinking_blocks"),
+    ],
+)
+def test_every_form_that_cannot_go_back_is_told(fields: Json, told: str) -> None:
+    found = translation(user("hi"), call(**fields), result(), model="m", profile=STRICT)
     assert found.ignored == (told,)
-    assert [block["type"] for block in turns(found.body)[1][1]] == ["text"]
-    assert translation(user("hi"), {"role": "assistant"} | message, user("go on"), model="glm-4.6").ignored == ()
+
+
+def test_what_says_nothing_is_not_missed() -> None:
+    fields = {"thinking_blocks": [], "reasoning_content": " ", "reasoning": ""}
+    assert translation(user("hi"), call(**fields), result(), model="m", profile=STRICT).ignored == ()
