@@ -77,7 +77,7 @@ class _Store:
 class Played:
     """One play of an exchange: what the upstream got, with its headers, and what the client got."""
 
-    requests: list[tuple[bytes, dict[str, str]]]
+    requests: list[tuple[Any, dict[str, str]]]
     status: int
     headers: dict[str, str]
     body: bytes

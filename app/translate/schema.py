@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -138,7 +139,7 @@ def _with_branches(schema: Schema, branches: list[Schema], keyword: str) -> Sche
     if not objects:
         kinds = dict.fromkeys(kind for branch in branches for kind in _types(branch))
         if not kinds:
-            return schema
+            return _told(schema, branches, keyword)
         bare = [{key: value for key, value in branch.items() if key != "$defs"} for branch in branches]
         return schema | {"type": list(kinds), keyword: bare}
     described: dict[str, list[Any]] = {name: [child] for name, child in schema.get("properties", {}).items()}
@@ -150,7 +151,56 @@ def _with_branches(schema: Schema, branches: list[Schema], keyword: str) -> Sche
     demanded = set.union(*demands) if keyword == "allOf" else set.intersection(*demands)
     required = [*schema.get("required", ()), *(n for n in properties if n in demanded)]
     merged = schema | {"type": "object", "properties": properties}
-    return merged | ({"required": list(dict.fromkeys(required))} if required else {})
+    merged |= {"required": list(dict.fromkeys(required))} if required else {}
+    return _told(merged, branches if keyword == "allOf" else objects, keyword)
+
+
+_TOLD_BRANCHES, _TOLD_CHARACTERS = 32, 2_000
+"""The most that is told of branches, for a description is read by the model with every request."""
+
+
+def _told(merged: Schema, branches: list[Schema], keyword: str) -> Schema:
+    """`merged`, with what it does not say of its branches in its description; what is valid stays the same."""
+    if len(branches) > _TOLD_BRANCHES:
+        return merged
+    parts = [_untold(branch, merged, keyword) for branch in branches]
+    if keyword == "allOf":
+        parts = [part for part in parts if part]
+    if not any(parts) or (keyword != "allOf" and len(parts) == 1):
+        return merged
+    if not _is_short(parts):
+        return merged
+    text = f"({keyword}: {json.dumps(parts, ensure_ascii=False)})"
+    return merged | {"description": " ".join([*filter(None, [merged.get("description")]), text])}
+
+
+def _is_short(value: Any) -> bool:
+    """Whether `value` may be told; a large one is not read to its end, for it may stand in many branches."""
+    left, unread = _TOLD_CHARACTERS, [value]
+    while unread and left > 0:
+        part = unread.pop()
+        if isinstance(part, dict):
+            unread += [item for pair in islice(part.items(), left) for item in pair]
+        elif isinstance(part, list):
+            unread += part[:left]
+        left -= len(part) if isinstance(part, str) else 1
+    return left > 0
+
+
+def _untold(branch: Schema, merged: Schema, keyword: str) -> Schema:
+    """What `branch` says beyond the merged schema; a property that is described there in the same words is `true`."""
+    rest = {name: value for name, value in branch.items() if name not in _MERGED}
+    if keyword == "allOf":
+        return rest
+    demanded, known = merged.get("required", ()), merged.get("properties", {})
+    required = [name for name in branch.get("required", ()) if name not in demanded]
+    own = {name: child == known[name] or child for name, child in branch.get("properties", {}).items()}
+    if all(child is True for child in own.values()) and (len(own) == len(known) or own.keys() <= {*required}):
+        own = {}
+    return rest | ({"properties": own} if own else {}) | ({"required": required} if required else {})
+
+
+_MERGED = frozenset(["type", "properties", "required", "$defs"])
 
 
 def _types(schema: Schema) -> list[str]:

@@ -32,7 +32,24 @@ REPAIRS: dict[str, tuple[Any, Schema]] = {
     ),
     "anyOf on top": (
         {"anyOf": [obj(a=STRING) | {"required": ["a"]}, obj(a=NUMBER, b={}) | {"required": ["a", "b"]}]},
-        obj(a={"anyOf": [STRING, NUMBER]}, b={}) | {"required": ["a"]},
+        obj(a={"anyOf": [STRING, NUMBER]}, b={})
+        | {
+            "required": ["a"],
+            "description": '(anyOf: [{"properties": {"a": {"type": "string"}}}, '
+            '{"properties": {"a": {"type": "number"}, "b": true}, "required": ["b"]}])',
+        },
+    ),
+    "too much to be told": (
+        {"anyOf": [obj(a=STRING), obj(a=STRING, b={"enum": ["b" * 100] * 100})]},
+        obj(a=STRING, b={"enum": ["b" * 100] * 100}) | {"description": '(anyOf: [{"properties": {"a": true}}, {}])'},
+    ),
+    "too many to be told": (
+        {"anyOf": [obj(a={}, b={}) | {"required": [name]} for name in "ab" * 17]},
+        obj(a={}, b={}),
+    ),
+    "a long demand": (
+        {"anyOf": [obj(a={}) | {"required": ["a"], "title": "t" * 2_000}, obj(a={})]},
+        obj(a={}),
     ),
     "oneOf with null": ({"oneOf": [obj(a=STRING), {"type": "null"}]}, obj(a=STRING)),
     "allOf on top": (
