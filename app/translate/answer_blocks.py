@@ -29,6 +29,8 @@ class AnswerSoFar:
     text: list[str] = field(default_factory=list)
     text_length: int = 0
     """Characters of the content."""
+    citations: list[Block] = field(default_factory=list)
+    """What is cited without an address, for which OpenAI has no annotation, each with its place in the content."""
     arguments: list[str] = field(default_factory=list)
     thinking: list[Block] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -109,14 +111,16 @@ class TextBlock(AnswerBlock):
         annotations: Deltas = []
         if self.start == self.so_far.text_length:
             return annotations
+        place = {"start_index": self.start, "end_index": self.so_far.text_length}
         for citation in self.citations:
             url = cited_page(citation)
             if url is not None:
                 title = citation.get("title")
-                page: Block = {"start_index": self.start, "end_index": self.so_far.text_length}
-                page |= {"url": url, "title": title if isinstance(title, str) else ""}
+                page = place | {"url": url, "title": title if isinstance(title, str) else ""}
                 annotations.append({"index": self.so_far.annotations, "type": "url_citation", "url_citation": page})
                 self.so_far.annotations += 1
+            elif isinstance(citation, dict):
+                self.so_far.citations.append(place | citation)
         return [{"annotations": annotations}] if annotations else []
 
 

@@ -185,7 +185,8 @@ class ChatStream:
 
     def _finish(self) -> Chunk:
         reason = finish_reason(self.stop_reason, self._so_far.calls, self._so_far.legacy)
-        raw = {"stop_reason": self.stop_reason, "stop_sequence": self._stop_sequence}
+        raw: Event = {"stop_reason": self.stop_reason, "stop_sequence": self._stop_sequence}
+        raw |= {"citations": self._so_far.citations} if self._so_far.citations else {}
         chunk = self._chunk({})
         chunk["choices"][0] |= {"finish_reason": reason, "provider_specific_fields": raw}
         return chunk
