@@ -28,6 +28,8 @@ class ToolSchema:
     """The root was no object; the arguments come back inside `{"value": …}`."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Property keys that had to change: sent -> the client's own."""
+    patterns_length: int = 0
+    """Characters of the regular expressions that were compiled to see whether they are any."""
 
     @cached_property
     def native(self) -> Schema | None:
@@ -39,33 +41,36 @@ _NONE = ToolSchema(EMPTY_OBJECT)
 _REMEMBERED_BYTES = 16 * 1024
 
 
-def tool_schema(parameters: Any) -> ToolSchema:
+def tool_schema(parameters: Any, reads_patterns: bool = True) -> ToolSchema:
     """The `input_schema` for a function's `parameters`, whatever their dialect; missing ones mean no arguments.
 
-    A conversation offers the same tools in each of its requests, so the latest repairs are remembered.
+    A conversation offers the same tools in each of its requests, so the latest repairs are remembered. Without
+    `reads_patterns`, regular expressions are told in descriptions, which costs nothing.
     """
     if not isinstance(parameters, dict):
         return _NONE
     try:
         source = orjson.dumps(parameters)
     except orjson.JSONEncodeError:
-        return _repaired(parameters)
-    return _remembered(source) if len(source) <= _REMEMBERED_BYTES else _repaired(parameters)
+        return _repaired(parameters, reads_patterns)
+    if len(source) > _REMEMBERED_BYTES:
+        return _repaired(parameters, reads_patterns)
+    return _remembered(source, reads_patterns)
 
 
 @lru_cache(maxsize=256)
-def _remembered(source: bytes) -> ToolSchema:
-    return _repaired(orjson.loads(source))
+def _remembered(source: bytes, reads_patterns: bool) -> ToolSchema:
+    return _repaired(orjson.loads(source), reads_patterns)
 
 
-def _repaired(parameters: Schema) -> ToolSchema:
-    repair = SchemaRepair(parameters)
+def _repaired(parameters: Schema, reads_patterns: bool) -> ToolSchema:
+    repair = SchemaRepair(parameters, reads_patterns)
     schema = _Merge().root(repair.repaired_root())
     if schema.get("type", "object") != "object":
         definitions = {"$defs": schema.pop("$defs")} if "$defs" in schema else {}
         wrapper = {"type": "object", "properties": {"value": schema}, "required": ["value"]} | definitions
-        return ToolSchema(_rerooted(wrapper), wrapped=True, renamed=repair.renamed)
-    return ToolSchema(EMPTY_OBJECT | schema | {"type": "object"}, renamed=repair.renamed)
+        return ToolSchema(_rerooted(wrapper), True, repair.renamed, repair.patterns_length)
+    return ToolSchema(EMPTY_OBJECT | schema | {"type": "object"}, False, repair.renamed, repair.patterns_length)
 
 
 def _rerooted(schema: Any) -> Any:

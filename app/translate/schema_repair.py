@@ -36,14 +36,16 @@ _PATTERN_LENGTH, _PATTERNS_LENGTH = 1_000, 10_000
 
 
 class SchemaRepair:
-    """One schema's repair. `renamed` collects property keys that had to change: sent -> the client's own."""
+    """One schema's repair. `renamed` collects property keys that had to change: sent -> the client's own;
+    `patterns_length` counts the characters of compiled patterns, of which there are none without `reads_patterns`."""
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, reads_patterns: bool = True) -> None:
         self._root = root
+        self._patterns_limit = _PATTERNS_LENGTH if reads_patterns else 0
+        self.patterns_length = 0
         self.renamed: dict[str, str] = {}
         self._hoisted: dict[str, Schema] = {}
         self._hoisted_names: dict[int, str] = {}
-        self._patterns_length = 0
 
     def repaired_root(self) -> Schema:
         """The whole schema; what references point to outside `$defs` is put there."""
@@ -117,9 +119,9 @@ class SchemaRepair:
 
     def pattern(self, value: Any) -> str | None:
         """A regular expression that the upstream's validator reads too; `\\p{…}` is known to some."""
-        if not isinstance(value, str) or len(value) > min(_PATTERN_LENGTH, _PATTERNS_LENGTH - self._patterns_length):
+        if not isinstance(value, str) or len(value) > min(_PATTERN_LENGTH, self._patterns_limit - self.patterns_length):
             return None
-        self._patterns_length += len(value)
+        self.patterns_length += len(value)
         try:
             re.compile(value)
         except (re.error, OverflowError, RecursionError):
@@ -141,8 +143,6 @@ _TOP_DEFINITION = re.compile(r"#/(\$defs|definitions)/[^/~%]+")
 def _type_name(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    if value in _TYPES:
-        return value
     name = value.lower()
     return name if name in _TYPES else _TYPE_ALIASES.get(name)
 

@@ -24,6 +24,8 @@ from app.translate.report import Report
 from app.translate.schema import EMPTY_OBJECT, tool_schema
 
 Block = dict[str, Any]
+_PATTERNS_LENGTH = 50_000
+"""Characters of regular expressions that one request has compiled; its other tools have theirs told."""
 CUSTOM_INPUT = "input"
 """The one property of the schema that stands in for a custom tool's free text."""
 
@@ -107,6 +109,7 @@ class _ToolReader:
         self._profile = profile
         self._report = report
         self._strict = StrictBudget()
+        self._patterns_left = _PATTERNS_LENGTH
 
     def read(self, tool: Any, path: str) -> None:
         tool = an_object(tool, path)
@@ -143,7 +146,8 @@ class _ToolReader:
         schema = function.get(schema_field)
         if schema is not None and not isinstance(schema, dict) and (schema_field, type(schema)) != ("parameters", bool):
             raise wrong_type(f"{path}.{schema_field}", "an object", schema)
-        repaired = tool_schema(schema)
+        repaired = tool_schema(schema, reads_patterns=self._patterns_left > 0)
+        self._patterns_left -= repaired.patterns_length
         definition: Block = {"name": self._box.names.sent(name)}
         if (description := optional_string(function, "description", path)) is not None:
             definition["description"] = description
