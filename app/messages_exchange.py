@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.errors import ClientGone, UpstreamBroken, UpstreamError
+from app.event_names import lacks_names, with_names
 from app.headers import listing, messages_headers, passed_back, without_keys
 from app.json_body import dump_json
 from app.request_log import RequestRecord
@@ -53,6 +54,7 @@ class MessagesExchange:
         self._body = with_model(body, route.upstream_model) if changed else body
         self._answer: Answer | Pending | None = None
         self._ended = False
+        self._nameless = False
         self._stop_reason: Any = None
         self.headers: dict[str, str] = {"x-upstream-model": listing([route.upstream_model])}
 
@@ -144,6 +146,10 @@ class MessagesExchange:
 
     def _told(self, whole: bytes, at_start: bool) -> bytes:
         """Whole events, read where they tell of the start, the end, usage or an error; none follows the end."""
+        if at_start:
+            self._nameless = lacks_names(whole)
+        if self._nameless:
+            whole = with_names(whole)
         if not any(name in whole for name in _TOLD_NAMES):
             return whole
         kept: list[bytes] = []
