@@ -79,7 +79,8 @@ def reasoning(chat_request: Block, report: Report) -> Reasoning:
         return Reasoning()
     wish = wishes[0]
     if wish.on and not wish.budget:
-        wish = replace(wish, effort=next((other.effort for other in wishes if other.effort), None))
+        told = next((other for other in wishes if other.effort), wish)
+        wish = replace(wish, effort=told.effort, field=told.field)
     for other in wishes:
         if other.on != wish.on or other.effort not in {None, wish.effort} or other.budget not in {None, wish.budget}:
             report.ignore(other.field)
@@ -161,8 +162,8 @@ def thinking_plan(
         shown = profile.thinks_unasked and profile.thinking_display and "adaptive" in profile.thinking
         return ThinkingPlan(_adaptive(wish, profile) if shown else None, None, limit, profile.thinks_unasked)
     if "adaptive" in profile.thinking and not (wish.budget and "enabled" in profile.thinking):
-        effort = wish.effort or (_effort_of(wish.budget) if wish.budget else None)
-        return ThinkingPlan(_adaptive(wish, profile), supported_effort(effort, profile), limit, True)
+        effort = _sent_effort(wish, profile, report) or supported_effort(_effort_of(wish.budget), profile)
+        return ThinkingPlan(_adaptive(wish, profile), effort, limit, True)
     if "enabled" in profile.thinking:
         return _enabled(wish, profile, max_tokens, default_max_tokens, report)
     report.ignore(wish.field)
@@ -217,8 +218,15 @@ def _enabled(
         return _off(wish, profile, limit, f"max_tokens={limit} leaves no room", report)
     if wish.budget and fitting != budget:
         report.adjust(wish.field, f"budget_tokens:{fitting}")
-    effort = supported_effort(wish.effort, profile) if wish.effort else None
+    effort = _sent_effort(wish, profile, report)
     return ThinkingPlan({"type": "enabled", "budget_tokens": fitting}, effort, limit, True)
+
+
+def _sent_effort(wish: Reasoning, profile: Profile, report: Report) -> str | None:
+    sent = supported_effort(wish.effort, profile)
+    if sent and sent != wish.effort != "minimal":
+        report.adjust(wish.field, sent)
+    return sent
 
 
 def supported_effort(effort: str | None, profile: Profile) -> str | None:
@@ -229,5 +237,7 @@ def supported_effort(effort: str | None, profile: Profile) -> str | None:
     return next((level for level in profile.efforts if ALL_EFFORTS.index(level) >= wanted), profile.efforts[-1])
 
 
-def _effort_of(budget: int) -> str:
+def _effort_of(budget: int | None) -> str | None:
+    if budget is None:
+        return None
     return next((effort for effort in ALL_EFFORTS if budget <= BUDGETS[effort]), "max")

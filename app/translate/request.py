@@ -31,6 +31,8 @@ _SERVICE_TIERS = {
     "priority": "auto",
     "standard_only": "standard_only",
 }
+_LIMITS = ("max_completion_tokens", "max_tokens")
+"""The newer parameter counts."""
 _NEEDED = {"model", "messages", "max_tokens"}
 
 
@@ -154,14 +156,16 @@ class _Request:
         return thinking_plan(wish, profile, self._max_tokens(), default, conflict, self._report)
 
     def _max_tokens(self) -> int | None:
-        for name in ("max_completion_tokens", "max_tokens"):
-            wanted = self._chat_request.get(name)
-            if wanted is not None:
-                fitting = _at_most(int(wanted), self._profile.max_output_tokens)
-                if fitting != wanted:
-                    self._report.adjust(name, fitting)
-                return fitting
-        return None
+        names = [name for name in _LIMITS if self._chat_request.get(name) is not None]
+        if not names:
+            return None
+        wanted, *others = (int(self._chat_request[name]) for name in names)
+        if any(other != wanted for other in others):
+            self._report.ignore(names[1])
+        fitting = _at_most(wanted, self._profile.max_output_tokens)
+        if fitting != wanted:
+            self._report.adjust(names[0], fitting)
+        return fitting
 
     def _tools(self, box: Toolbox, choice: ToolChoice | None) -> Block:
         tools = list(box.definitions.values())

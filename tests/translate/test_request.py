@@ -274,7 +274,7 @@ def test_nothing_unknown_goes_upstream() -> None:
 MAPPED: list[tuple[str, Json, Json, tuple[str, ...], tuple[str, ...]]] = [
     (CLAUDE, {}, {"max_tokens": 32_000}, (), ()),
     (CLAUDE, {"max_tokens": 5}, {"max_tokens": 5}, (), ()),
-    (CLAUDE, {"max_tokens": 5, "max_completion_tokens": 6}, {"max_tokens": 6}, (), ()),
+    (CLAUDE, {"max_tokens": 5, "max_completion_tokens": 6}, {"max_tokens": 6}, ("max_tokens",), ()),
     (CLAUDE, {"max_tokens": 5.0}, {"max_tokens": 5}, (), ()),
     (CLAUDE, {"max_tokens": 100_000}, {"max_tokens": 64_000}, (), ("max_tokens=64000",)),
     (CLAUDE, {"temperature": 0.5}, {"temperature": 0.5}, (), ()),
