@@ -140,13 +140,14 @@ def _cut(block: Block, start: int, end: int) -> list[Block]:
 
 
 def needs_the_store(message: Block) -> bool:
-    """Whether an assistant message, unvalidated, brings no signed thinking, or several blocks whose places it cannot
-    tell.
+    """Whether an assistant message, unvalidated, brings no signed thinking, or cannot tell where it stood: behind text,
+    or between calls.
 
     Some clients keep `thinking_blocks` but strip what cannot be shown: the signatures.
     """
     blocks = _objects(message.get("thinking_blocks"))
-    return sum(bool(block.get("signature") or block.get("data")) for block in blocks) != 1
+    signed = sum(bool(block.get("signature") or block.get("data")) for block in blocks)
+    return signed != 1 or bool(message.get("content"))
 
 
 _TYPES = {"thinking_blocks": list, "reasoning_details": list, "reasoning_content": str, "reasoning": str}

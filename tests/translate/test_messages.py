@@ -298,8 +298,9 @@ def test_calls_whose_thinking_lost_its_signatures_are_recalled() -> None:
     signed, redacted = shown | {"signature": "abc"}, {"type": "redacted_thinking", "data": "abc"}
     for blocks in ([shown, signed], [redacted]):
         assert recallable_ids([call(thinking_blocks=blocks)]) == []
-    # Where each of several stood, the client cannot tell.
+    # Where they stood, the client cannot tell.
     assert recallable_ids([call(thinking_blocks=[signed, redacted])]) == ["call_1"]
+    assert recallable_ids([call(thinking_blocks=[signed], content="Let me see.")]) == ["call_1"]
 
 
 def test_calls_among_the_parts_are_recalled() -> None:
