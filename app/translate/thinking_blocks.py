@@ -10,7 +10,7 @@ from typing import Any
 
 from app.profiles import Profile
 from app.translate.assistant import spoken_texts
-from app.translate.content import is_blank
+from app.translate.content import is_blank, text_block
 from app.translate.report import Report
 
 Block = dict[str, Any]
@@ -127,16 +127,16 @@ def interleaved(text: list[Block], thoughts: Sequence[Thought], ends: bool) -> l
         while waiting and (waiting[0].characters < begun + len(source) or last):
             place = max(written, waiting[0].characters - begun)
             place = written if last and is_blank(source[place:]) else place
-            said += [*_cut(block, written, place), waiting.popleft().block]
+            said += [*_piece(source[written:place]), waiting.popleft().block]
             written = place
-        said += _cut(block, written, len(source)) if written else [block]
+        # What marks the block marks its end.
+        said += [block | piece for piece in _piece(source[written:])] if written else [block]
         begun += len(source)
     return [*said, *(thought.block for thought in waiting)]
 
 
-def _cut(block: Block, start: int, end: int) -> list[Block]:
-    text = block["text"][start:end]
-    return [] if is_blank(text) else [block | {"text": text}]
+def _piece(text: str) -> list[Block]:
+    return [] if is_blank(text) else [text_block(text)]
 
 
 def needs_the_store(message: Block) -> bool:

@@ -270,6 +270,8 @@ class _Writer:
             if "content" in thinking and message["content"] and not said:
                 said = [message["content"]]
             message |= thinking | ({"content": [*thinking["content"], *said]} if "content" in thinking else {})
+            if thinking.get("thinking_blocks") and isinstance(message["content"], list):
+                self.spread(message.pop("thinking_blocks"), message["content"])
         if message["content"] is None and self.rarely():
             del message["content"]
         return message
@@ -285,6 +287,14 @@ class _Writer:
         """A result as Cursor sends it, among the parts of a user message."""
         part = {"type": "tool_result", "tool_use_id": self.pick(*CALL_IDS, None), "content": self.content(media=True)}
         return part | ({"is_error": self.pick(True, False, None)} if self.rarely() else {}) | self.marks()
+
+    def spread(self, blocks: list[Json], parts: list[Json]) -> None:
+        """Thinking blocks to any places among parts, in their order."""
+        place = 0
+        for block in blocks:
+            place = self.draw(st.integers(place, len(parts)))
+            parts.insert(place, {key: value for key, value in block.items() if key != "index"})
+            place += 1
 
     def message(self, number: int, last_role: str) -> Json:
         role = self.pick("user", "user", "assistant", "assistant", "tool", "tool", "system", "developer", "function")

@@ -184,6 +184,14 @@ def test_thinking_between_calls_comes_once_however_the_calls_are_split() -> None
     assert said(call(), call("call_2"), *results, remembered=remembered) == [BLOCK, OTHER, "call_1", "call_2"]
 
 
+def test_a_breakpoint_stays_on_the_end_of_a_text_that_is_cut() -> None:
+    part = text("one two") | {"cache_control": {"type": "ephemeral"}}
+    remembered = {"call_1": [after(BLOCK, 4, 7)]}
+    message = call(content=[part])
+    found = translation(user("hi"), message, result(), model="m", profile=ADAPTIVE, remembered=remembered).body
+    assert turns(found)[1][1][:3] == [text("one "), BLOCK, part | {"text": "two"}]
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
