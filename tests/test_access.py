@@ -3,10 +3,22 @@
 import pytest
 
 from app import create_app
-from app.access import cautions, client_addresses, upstream_credentials
+from app.access import cautions, shown_key, upstream_credentials
+from app.client_address import client_addresses
 from app.errors import Unauthorized
 from app.settings import Settings
 
+PROXY_HEADERS = """
+x-forwarded x-forwarded-for x-forwarded-port x-forwarded-server x-forwarded-prefix x-original-forwarded-for
+x-original-host x-original-url x-original-uri x-real-ip x-real-port x-client-ip x-cluster-client-ip x-remote-ip
+x-remote-addr x-originating-ip x-proxyuser-ip x-scheme forwarded forwarded-for via true-client-ip client-ip
+proxy-client-ip wl-proxy-client-ip cf-connecting-ip cf-connecting-ipv6 cf-ray cf-visitor cdn-loop
+fastly-client-ip fastly-ff fly-client-ip fly-forwarded-port do-connecting-ip incap-client-ip x-sucuri-clientip
+akamai-origin-hop x-akamai-edgescape x-amzn-trace-id x-amz-cf-id x-azure-clientip x-azure-ref x-arr-log-id
+x-cloud-trace-context x-appengine-user-ip x-vercel-id x-nf-client-connection-ip x-envoy-external-address
+x-envoy-expected-rq-timeout-ms tailscale-user-login ngrok-auth-user-id front-end-https
+"""
+"""Headers that reverse proxies, CDNs, tunnels and platforms document."""
 SERVER = {"x-api-key": "sk-server", "authorization": "Bearer sk-server"}
 
 
@@ -43,6 +55,36 @@ def admitted(headers: dict[str, str], address: str = "127.0.0.1", **environ: str
         ("llm.example.com", True),
         ("LLM.example.com.:443", True),
         ("other.example.com", False),
+        ("my_proxy:5000", True),
+        ("localhost:", True),
+        # What is no host with a port is no local one either.
+        ("::evil.example", False),
+        (":5000", False),
+        ("::1", False),
+        ("[::1].evil.example", False),
+        ("[::1]evil.example:5000", False),
+        ("[::1", False),
+        ("[localhost]", False),
+        ("[127.0.0.1]", False),
+        ("user@localhost", False),
+        ("localhost@evil.example", False),
+        ("evil.example:@localhost", False),
+        ("localhost:5000:evil.example", False),
+        ("localhost:evil", False),
+        ("localhost:99999", False),
+        ("localhost:-1", False),
+        ("localhost:\u0665", False),
+        ("127.0.0.1:evil", False),
+        ("127.0.0.1%evil.example", False),
+        ("127.0.0.1..", False),
+        ("localhost,evil.example", False),
+        ("localhost/evil.example", False),
+        ("localhost evil.example", False),
+        ("localhost..", False),
+        (".", False),
+        (".local", False),
+        ("evil\xadexample", False),
+        ("llm.example.com:https", False),
     ],
 )
 def test_a_public_host_name_may_be_a_rebound_one(host: str, expected: bool) -> None:
@@ -74,7 +116,14 @@ def test_who_may_be_anyone_may_have_any_host() -> None:
         ({"x-forwarded-for": "10.0.0.5:4711"}, "127.0.0.1", "127.0.0.1", True),
         ({"x-forwarded-for": "[fd00::5]:4711"}, "127.0.0.1", "127.0.0.1", True),
         ({"x-forwarded-for": "10.0.0.5"}, "::ffff:127.0.0.1", "127.0.0.1", True),
-        ({}, "127.0.0.1", "127.0.0.1", True),
+        ({"x-forwarded-for": "10.0.0.5:port"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.5:99999"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "[10.0.0.5]"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "[fd00::5]evil"}, "127.0.0.1", "127.0.0.1", False),
+        # A listed one that does not tell who called may have been called by anybody.
+        ({}, "127.0.0.1", "127.0.0.1", False),
+        ({}, "10.0.0.9", "10.0.0.0/8", False),
+        ({}, "192.168.0.9", "10.0.0.0/8", True),
         # What the client itself wrote stands on the left and is not believed.
         ({"x-forwarded-for": "10.0.0.5, 8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
         ({"x-forwarded-for": "127.0.0.1, 8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
@@ -99,10 +148,64 @@ def test_who_may_be_anyone_may_have_any_host() -> None:
         ({"x-forwarded-for": "8.8.8.8", "x-real-ip": "10.0.0.5"}, "127.0.0.1", "127.0.0.1", False),
         ({"x-forwarded-for": "10.0.0.5", "forwarded": "for=8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
         ({"x-forwarded-proto": "https"}, "127.0.0.1", "127.0.0.1", False),
+        # Another proxy stands before the listed one, which takes that one for the client.
+        ({"x-forwarded-for": "127.0.0.1", "cf-connecting-ip": "8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.1", "x-original-forwarded-for": "8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.1", "true-client-ip": "8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.1", "x-envoy-external-address": "8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.1", "x-real-ip": "10.0.0.1,8.8.8.8"}, "127.0.0.1", "127.0.0.1", False),
+        ({"x-forwarded-for": "10.0.0.1", "cf-connecting-ip": "10.0.0.1"}, "127.0.0.1", "127.0.0.1", True),
     ],
 )
 def test_behind_a_reverse_proxy(headers: dict[str, str], peer: str, trusted: str, expected: bool) -> None:
     assert admitted(headers, peer, TRUSTED_PROXIES=trusted) is expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    PROXY_HEADERS.split(),
+)
+def test_a_proxy_that_nobody_declared_gives_itself_away(header: str) -> None:
+    assert not admitted({header: "10.0.0.5", "host": "localhost"})
+
+
+@pytest.mark.parametrize("header", ["x-request-id", "x-stainless-os", "x-api-version", "origin", "x-title", "x-app"])
+def test_a_header_that_clients_write_gives_nobody_away(header: str) -> None:
+    assert admitted({header: "10.0.0.5", "host": "localhost"})
+
+
+@pytest.mark.parametrize(
+    ("authorization", "key"),
+    [
+        ("Bearer sk-a", "sk-a"),
+        ("bearer sk-a", "sk-a"),
+        ("BEARER   sk-a  ", "sk-a"),
+        ("Bearer\tsk-a", "sk-a"),
+        # Several tools leave the scheme out.
+        ("sk-a", "sk-a"),
+        ("  sk-a ", "sk-a"),
+        ("", ""),
+        ("Bearer", ""),
+        ("bearer ", ""),
+        ("Basic", ""),
+        # Meant for a reverse proxy in front.
+        ("Basic dXNlcjpzZWNyZXQ=", ""),
+        ("Digest username=a", ""),
+        # No key has a blank in it; the upstream says so better than a silent change of keys.
+        ("Bearer sk-a sk-b", "sk-a sk-b"),
+    ],
+)
+def test_the_key_in_authorization(authorization: str, key: str) -> None:
+    assert shown_key({"authorization": authorization}) == key
+    sent = upstream_credentials({"authorization": authorization}, "8.8.8.8", Settings())
+    assert sent == ({"authorization": f"Bearer {key}"} if key else {})
+
+
+@pytest.mark.parametrize("authorization", ["Bearer pk-1", "bearer  pk-1", "pk-1"])
+def test_a_key_of_the_proxy_is_known_however_it_is_written(authorization: str) -> None:
+    assert admitted({"authorization": authorization}, "8.8.8.8", PROXY_API_KEYS="pk-1")
+    assert admitted({"authorization": "Basic dXNlcg==", "x-api-key": "pk-1"}, "8.8.8.8", PROXY_API_KEYS="pk-1")
+    assert not admitted({"authorization": f"{authorization},{authorization}"}, "8.8.8.8", PROXY_API_KEYS="pk-1")
 
 
 def test_a_forged_header_gains_nothing_without_a_proxy() -> None:
@@ -131,6 +234,9 @@ def test_every_key_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch)
         ({"SERVER_API_KEY": "k", "ALLOW_ANONYMOUS": "true"}, ["0.0.0.0:5000 spends SERVER_API_KEY"]),
         ({"SERVER_API_KEY": "k", "ALLOW_ANONYMOUS": "true", "PROXY_API_KEYS": "p"}, []),
         ({"PROXY_API_KEYS": "p"}, ["without any key"]),
+        ({"TRUSTED_PROXIES": "10.0.0.0/8"}, []),
+        ({"TRUSTED_PROXIES": "0.0.0.0/0"}, ["anyone"]),
+        ({"TRUSTED_PROXIES": "::/0"}, ["anyone"]),
     ],
 )
 def test_an_operator_is_told_of_an_open_purse(

@@ -32,7 +32,7 @@ CLIENTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "empty-bearer": ({"authorization": "Bearer "}, {}),
     "empty": ({"authorization": "", "x-api-key": " "}, {}),
     "basic": ({"authorization": "Basic c2s6c2s="}, {}),
-    "bare": ({"authorization": "sk-client"}, {}),
+    "bare": ({"authorization": "sk-client"}, {"authorization": "Bearer sk-client"}),
 }
 
 
