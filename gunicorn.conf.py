@@ -35,10 +35,11 @@ from gunicorn.workers.ggevent import GeventWorker
 
 # Read, not loaded: a value of .env written to the master's environment would outlive a change of the file,
 # and the workers that SIGHUP starts would see the old one.
-ENVIRON = dict(os.environ)
+# An empty variable counts as unset, so it hides no value of .env.
+ENVIRON: dict[str, str | None] = {key: value for key, value in os.environ.items() if value.strip()}
 if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() not in {"1", "true", "t", "yes", "y"}:
     try:
-        ENVIRON = {**dotenv_values(Path(__file__).with_name(".env")), **os.environ}
+        ENVIRON = {**dotenv_values(Path(__file__).with_name(".env")), **ENVIRON}
     except (OSError, UnicodeError) as error:
         sys.exit(f".env cannot be read: {error}")
 

@@ -8,7 +8,7 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from dotenv import load_dotenv
+from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
 from app.settings import Settings, SettingsError
@@ -17,25 +17,25 @@ _NAMES = {item.metadata["key"] for item in fields(Settings)} | {"STOP_TIMEOUT"}
 """STOP_TIMEOUT is gunicorn.conf.py's alone."""
 
 
-def load(path: Path) -> list[str]:
-    """Put what `path` sets into `os.environ`, where the key is not there yet; with PYTHON_DOTENV_DISABLED nothing.
+def read(path: Path) -> tuple[dict[str, str], list[str]]:
+    """What `path` sets, and a caution for each name that is nearly one of ours: nobody else reads it.
 
-    Returns a caution for each name that is nearly one of ours: nobody else reads it.
+    Nothing if there is no such file, or with PYTHON_DOTENV_DISABLED.
     Raises SettingsError naming each line that is no assignment, which python-dotenv would leave out.
     """
     if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() in {"1", "true", "t", "yes", "y"} or not path.is_file():
-        return []
+        return {}, []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from None
+        raise SettingsError(f"{path.name} cannot be read: {error}") from None
     bindings = list(parse_stream(io.StringIO(text)))
     wrong = [_line(found) for found in bindings if found.error or (found.key and found.value is None)]
     if wrong:  # What stands there is not shown: it may be a key.
         expected = "expected KEY=value, and a quote that is opened to be closed"
         raise SettingsError("\n".join(f"{path}, line {line}: {expected}" for line in wrong))
-    load_dotenv(stream=io.StringIO(text))
-    return [caution for found in bindings if (caution := _misspelt(found))]
+    values = {key: value for key, value in dotenv_values(stream=io.StringIO(text)).items() if value}
+    return values, [caution for found in bindings if (caution := _misspelt(found))]
 
 
 def _line(binding: Binding) -> int:

@@ -118,8 +118,11 @@ def readable_file(raw: str) -> str:
 
 
 def names(raw: str) -> tuple[str, ...]:
-    """a comma-separated list"""
-    return tuple(part.strip() for part in raw.split(",") if part.strip())
+    """a comma-separated list; of nothing but commas it is a mistake, which for keys would let everybody in"""
+    found = tuple(part.strip() for part in raw.split(",") if part.strip())
+    if not found:
+        raise ValueError
+    return found
 
 
 def hosts(raw: str) -> tuple[str, ...]:

@@ -25,10 +25,11 @@ def listening_address(environ: Mapping[str, str | None]) -> tuple[str, int]:
 
 
 def configured_environment() -> dict[str, str | None]:
-    """The environment over .env, as the service sees them."""
+    """The environment over .env, as the service sees them: what is empty in the environment hides nothing."""
+    given: dict[str, str | None] = {key: value for key, value in os.environ.items() if value.strip()}
     if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() in {"1", "true", "t", "yes", "y"}:
-        return dict(os.environ)
-    return {**dotenv_values(ROOT / ".env"), **os.environ}
+        return given
+    return {**dotenv_values(ROOT / ".env"), **given}
 
 
 def base_url(host: str, port: int) -> str:

@@ -97,9 +97,9 @@ def test_the_environment_wins_over_dotenv_and_empty_is_unset(environ: pytest.Mon
     (tmp_path / ".env").write_text("HOST=127.0.0.2\nPORT=5001\nWORKERS=\nGRACEFUL_TIMEOUT=7\n")
     environ.delenv("PYTHON_DOTENV_DISABLED")
     environ.setenv("PORT", "5002")
-    environ.setenv("GRACEFUL_TIMEOUT", "")
+    environ.setenv("GRACEFUL_TIMEOUT", " ")
     config = runpy.run_path(str(copy))
-    assert (config["bind"], config["workers"], config["graceful_timeout"]) == ("127.0.0.2:5002", 2, 30)
+    assert (config["bind"], config["workers"], config["graceful_timeout"]) == ("127.0.0.2:5002", 2, 7)
     assert "HOST" not in __import__("os").environ, "a value of .env in the master would outlive the file's change"
 
 
