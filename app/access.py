@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from app.client_address import is_private
 from app.errors import Unauthorized
+from app.redaction import SHORTEST_KEY
 from app.settings import Settings
 
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
@@ -52,6 +53,10 @@ def cautions(settings: Settings) -> list[str]:
     upstream = urlsplit(settings.upstream_base)
     if settings.port and upstream.port == settings.port and upstream.hostname in _THIS_MACHINE | {settings.host}:
         found.append(f"UPSTREAM_BASE={settings.upstream_base} is this proxy itself: every request will go in circles")
+    if 0 < len(settings.server_api_key) < SHORTEST_KEY:
+        found.append(
+            f"SERVER_API_KEY is shorter than {SHORTEST_KEY} characters: clients see it if the upstream quotes it"
+        )
     if any(network.prefixlen == 0 for network in settings.trusted_proxies):
         found.append("TRUSTED_PROXIES holds every address: anyone may claim to be a neighbour")
     return found

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import ClientGone, UpstreamError, UpstreamRefusal
-from app.headers import chat_headers, listing, openai_headers, without_keys
+from app.headers import chat_headers, listing, openai_headers
 from app.json_body import dump_json
 from app.lessons import lesson
 from app.profiles import Profile
+from app.redaction import headers_without_keys, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
@@ -89,7 +90,7 @@ class ChatExchange:
             if not began:
                 raise
             self._record.failed(error)
-            yield without_keys(encode(openai_error(error)[1]), self._caller.credentials.values())
+            yield encode(openai_error(without_keys(error, self._caller.credentials.values()))[1])
         except ClientGone:
             self._record.left()
         except GeneratorExit:
@@ -220,7 +221,7 @@ class ChatExchange:
         self._record.upstream_answered(answer.status)
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
-        self.headers |= openai_headers(answer.headers)
+        self.headers |= headers_without_keys(openai_headers(answer.headers), self._caller.credentials.values())
 
     def _begun(self, pending: Pending) -> Answer | Pending:
         answer = pending.answer()

@@ -11,6 +11,7 @@ import orjson
 
 from app.errors import UpstreamError
 from app.headers import messages_headers, passed_back
+from app.redaction import headers_without_keys
 from app.routing import Route
 from app.services import Caller
 from app.settings import Settings
@@ -75,7 +76,8 @@ class TokenCounter:
         if _has_no_counting(answer.status, counted):
             self._ask_at = time.monotonic() + ASK_AGAIN_SECONDS
         tokens = _tokens(counted) if answer.status == 200 else 0
-        return Count(tokens, counted, passed_back(answer.headers)) if tokens else None
+        told = headers_without_keys(passed_back(answer.headers), caller.credentials.values())
+        return Count(tokens, counted, told) if tokens else None
 
 
 def _has_no_counting(status: int, body: bytes) -> bool:

@@ -21,8 +21,6 @@ _BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens)-(limit|remaining|reset)")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_SHORTEST_KEY = 8
-"""Characters; shorter keys are placeholders such as `dummy`, and words of ordinary sentences."""
 _HEADER_LIMIT = 4000
 """Characters of a header that lists what was ignored; common servers refuse lines of 8 KB."""
 
@@ -122,12 +120,3 @@ def listing(items: Iterable[str]) -> str:
     line = ", ".join(items).encode("ascii", "backslashreplace").decode()
     line = re.sub(r"[\x00-\x1f\x7f]", " ", line)
     return line if len(line) <= _HEADER_LIMIT else line[: _HEADER_LIMIT - 3] + "..."
-
-
-def without_keys(text: bytes, credentials: Iterable[str]) -> bytes:
-    """`text` of an upstream without the keys it was sent (`Bearer …` or bare), which some upstreams quote back."""
-    for value in credentials:
-        key = value.removeprefix("Bearer ").encode("utf-8", "replace")
-        if len(key) >= _SHORTEST_KEY:
-            text = text.replace(key, b"[redacted]")
-    return text

@@ -8,8 +8,9 @@ from typing import Any
 
 from app.errors import ClientGone, UpstreamBroken, UpstreamError
 from app.event_names import lacks_names, with_names
-from app.headers import listing, messages_headers, passed_back, without_keys
+from app.headers import listing, messages_headers, passed_back
 from app.json_body import dump_json
+from app.redaction import headers_without_keys, quotes_key, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
@@ -87,7 +88,7 @@ class MessagesExchange:
             if not began:
                 raise
             self._record.failed(error)
-            yield self._without_keys(encode_event(anthropic_error(error, self._caller.request_id)[1]))
+            yield self._error_event(error)
         except ClientGone:
             self._record.left()
         except GeneratorExit:
@@ -109,7 +110,7 @@ class MessagesExchange:
 
     def _accept(self, answer: Answer) -> None:
         self._record.upstream_answered(answer.status)
-        self.headers |= passed_back(answer.headers)
+        self.headers |= headers_without_keys(passed_back(answer.headers), self._caller.credentials.values())
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
 
@@ -185,10 +186,11 @@ class MessagesExchange:
         if first:
             raise error
         self._record.failed(error)
-        return self._without_keys(frame)
+        return self._error_event(error) if quotes_key(error.body, self._caller.credentials.values()) else frame
 
-    def _without_keys(self, frame: bytes) -> bytes:
-        return without_keys(frame, self._caller.credentials.values())
+    def _error_event(self, error: UpstreamError) -> bytes:
+        clean = without_keys(error, self._caller.credentials.values())
+        return encode_event(anthropic_error(clean, self._caller.request_id)[1])
 
     def _seeded(self, frame: bytes, event: Event) -> bytes:
         """A message_start whose usage says zero, with the local estimate: clients show it as the context in use."""

@@ -12,8 +12,9 @@ from app.blueprints.dialect import speaks_anthropic
 from app.blueprints.reply import Reply
 from app.current import inbound
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
-from app.headers import listing, openai_headers, passed_back, without_keys
+from app.headers import listing, openai_headers, passed_back
 from app.json_body import dump_json
+from app.redaction import without_keys
 from app.translate.error_body import anthropic_error, openai_error
 
 _logger = logging.getLogger("anthropic_proxy.failures")
@@ -33,6 +34,7 @@ def answer(error: ProxyError) -> Response:
     served.failed(error)
     if isinstance(error, ClientGone):
         served.left()
+    error = without_keys(error, asked.credentials.values())
     refusal = error if isinstance(error, UpstreamRefusal) else None
     if refusal:
         served.upstream_status = served.upstream_status or refusal.status
@@ -40,12 +42,7 @@ def answer(error: ProxyError) -> Response:
     status, content, headers = in_dialect(error, refusal, served.request_id)
     if served.upstream_model:
         headers["x-upstream-model"] = listing([served.upstream_model])
-    keys = asked.credentials.values()
-    shown = {
-        name: without_keys(value.encode("latin-1", "replace"), keys).decode("latin-1")
-        for name, value in headers.items()
-    }
-    return Reply(without_keys(content, keys), status=status, mimetype="application/json", headers=shown)
+    return Reply(content, status=status, content_type="application/json", headers=headers)
 
 
 def _anthropic(

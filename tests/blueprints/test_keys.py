@@ -10,6 +10,7 @@ import responses
 from tests.blueprints.conftest import (
     CHAT_REQUEST,
     COUNT,
+    MESSAGE,
     MESSAGES,
     MESSAGES_REQUEST,
     Proxy,
@@ -232,3 +233,29 @@ def test_nor_in_the_middle_of_a_stream(proxy: Proxy, upstream: responses.Request
     assert "Incorrect API key provided: [redacted]" in answer.text
     assert "sk-secret" not in answer.text
     assert "[DONE]" not in answer.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("whose", ["server", "client"])
+def test_nor_in_a_header_of_an_answer(
+    proxy: Proxy, upstream: responses.RequestsMock, path: str, stream: bool, whose: str
+) -> None:
+    key = "sk-secret-key-of-the-server"
+    quoting = {
+        "request-id": key,
+        "x-log-id": f"id-{key}",
+        "anthropic-organization-id": f"Bearer {key}",
+        "openai-organization": key,
+        "x-ratelimit-limit-requests": key,
+        "anthropic-ratelimit-requests-limit": key,
+        "anthropic-ratelimit-tokens-reset": key,
+    }
+    upstream.post(MESSAGES, json=MESSAGE, headers=quoting)
+    upstream.post(COUNT, json={"input_tokens": 36}, headers=quoting)
+    body = (CHAT_REQUEST if "chat" in path else MESSAGES_REQUEST) | {"stream": stream}
+    given = {"x-api-key": key} if whose == "client" else {}
+    answer = proxy(SERVER_API_KEY=key if whose == "server" else "").post(path, json=body, headers=given)
+    assert answer.status_code == 200
+    assert "[redacted]" in str(answer.headers)
+    assert "sk-secret" not in str(answer.headers)
