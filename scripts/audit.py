@@ -119,7 +119,7 @@ def licence(package: Distribution) -> str:
         return str(metadata["License-Expression"])
     stated = str((metadata.get_all("License") or [""])[0]).strip().partition("\n")[0].strip()
     classified = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or [] if "License" in line]
-    for text in [stated, *classified]:
+    for text in map(str, [stated, *classified]):
         if WRITTEN_AS.get(text, text) in PERMITTED:
             return WRITTEN_AS.get(text, text)
     return UNSTATED.get(str(canonicalize_name(str(metadata["Name"]))), stated)
