@@ -376,6 +376,10 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
     if METRICS_PORT and not hasattr(server, "metrics_folder"):
         # Whatever this variable was: an upgrade by SIGUSR2 inherits that of the master it replaces.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_folder = metrics_folder()
+    elif METRICS_PORT and not os.path.exists(server.metrics_folder):
+        # Cleaners of temporary files take it away after some days.
+        os.mkdir(server.metrics_folder, 0o700)
+        fcntl.flock(os.open(server.metrics_folder, os.O_RDONLY), fcntl.LOCK_EX)
 
 
 def post_worker_init(worker: Worker) -> None:

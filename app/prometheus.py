@@ -6,6 +6,7 @@ binds the port first serves the sum; when it ends, another takes the port.
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from typing import Any
@@ -23,6 +24,7 @@ from app.settings import Settings
 BIND_AGAIN_SECONDS = 2.0
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
+_logger = logging.getLogger("anthropic_proxy.metrics")
 _requests = Counter("anthropic_proxy_requests_total", "Requests answered", ("route", "status"))
 _errors = Counter("anthropic_proxy_errors_total", "Requests that ended early, and on whose side", ("kind", "ended_by"))
 _open = Gauge("anthropic_proxy_open_requests", "Requests being served", multiprocess_mode="livesum")
@@ -52,6 +54,7 @@ class PrometheusMetrics:
         # Clients make up model names, and each would be a series of its own for ever.
         self._models = {*listed_models(settings), *settings.model_map_json.values()}
         self._models |= {settings.autotext_model, settings.autovision_model}
+        self._failing = False
         if gevent.monkey.is_module_patched("socket"):
             gevent.spawn(self._serve)
 
@@ -60,6 +63,15 @@ class PrometheusMetrics:
 
     def closed(self, record: RequestRecord) -> None:
         _open.dec()
+        try:
+            self._count(record)
+        except OSError as error:
+            # The files of a kind are made at its first use, and cleaners of temporary files take their directory away.
+            if not self._failing:
+                _logger.warning("metrics cannot be kept, requests go on without them: %s", type(error).__name__)
+            self._failing = True
+
+    def _count(self, record: RequestRecord) -> None:
         _labelled(_requests, record.route, str(record.status)).inc()
         _labelled(_duration, record.route).observe(record.elapsed_ms() / 1000)
         if record.first_byte_ms is not None:
@@ -84,7 +96,7 @@ class PrometheusMetrics:
         while True:
             try:
                 WSGIServer(self._address, make_wsgi_app(_registry()), log=None).serve_forever()
-            except OSError:
+            except (OSError, ValueError):  # the port is taken, or the directory was
                 gevent.sleep(BIND_AGAIN_SECONDS)
 
 

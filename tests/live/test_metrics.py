@@ -1,5 +1,6 @@
 """Metrics over several workers, read as Prometheus reads them."""
 
+import shutil
 import socket
 import time
 import urllib.request
@@ -116,3 +117,32 @@ def test_their_files_go_with_the_service(tmp_path: Path) -> None:
     with GunicornServer(UPSTREAM_BASE="sandbox:", **environ) as server:
         server.wait_for(lambda: any(tmp_path.glob("anthropic-proxy-metrics-*/*.db")))
     assert not list(tmp_path.glob("anthropic-proxy-metrics-*"))
+
+
+def test_a_cleaner_of_temporary_files_disturbs_no_request(tmp_path: Path) -> None:
+    """systemd-tmpfiles, for one, removes from /tmp what is ten days old; a service lives longer."""
+    environ = {"TMPDIR": tmp_path, "METRICS_PORT": free_port(), "GRACEFUL_TIMEOUT": 2}
+    with GunicornServer(UPSTREAM_BASE="sandbox:", **environ) as server:
+        measured = Measured(server, environ["METRICS_PORT"])
+        server.wait_for(lambda: any(tmp_path.glob("anthropic-proxy-metrics-*/*.db")))
+        for directory in tmp_path.glob("anthropic-proxy-metrics-*"):
+            shutil.rmtree(directory)
+        measured.ask("Hello")
+        server.worker.kill()
+        measured.wait_for_replacements(2)
+        measured.ask("Hello")
+        assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200") == 1
+        assert "Traceback" not in server.log()
+        assert "Error handling" not in server.log()
+    assert not list(tmp_path.glob("anthropic-proxy-metrics-*"))
+
+
+@pytest.mark.parametrize("port", [0, None])
+def test_a_directory_of_the_operators_own_is_left_alone(tmp_path: Path, port: int | None) -> None:
+    own = tmp_path / "of another service"
+    own.mkdir()
+    (own / "counter_1.db").touch()
+    environ = {"PROMETHEUS_MULTIPROC_DIR": own, "METRICS_PORT": free_port() if port is None else port}
+    with GunicornServer(UPSTREAM_BASE="sandbox:", GRACEFUL_TIMEOUT=2, **environ):
+        pass
+    assert (own / "counter_1.db").exists()
