@@ -6,7 +6,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -21,7 +21,8 @@ _BEYOND_64_BITS = 2.0**63
 _ESCAPED_COLON = b"\\u003"
 """How a colon begins that is none in the source."""
 _SURROGATE = re.compile(rb"\\u[dD]")
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STRING = re.compile(rb'"[^"]*"?')
+_NO_DELIMITERS = bytes(set(range(256)) - set(b'",[{'))
 
 
 class _Refused:
@@ -94,7 +95,7 @@ def read_json(body: bytes) -> Any:
         raise InvalidRequest("The request body is empty; send a JSON object.")
     if body.startswith(codecs.BOM_UTF8):
         raise InvalidRequest("The request body begins with a byte order mark (BOM); send it without.")
-    if len(body) > MAX_VALUES and _delimiters(body) > MAX_VALUES and _delimiters(_STRING.sub(b"", body)) > MAX_VALUES:
+    if more_values_than_allowed([body]):
         raise InvalidRequest(f"The request body holds more than {MAX_VALUES:,} JSON values.")
     try:
         return _quickly_read(body)
@@ -167,6 +168,24 @@ def dump_json(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
     except (RecursionError, ValueError):
         raise InvalidRequest("The request body is nested too deeply.") from None
+
+
+def more_values_than_allowed(sources: Sequence[bytes]) -> bool:
+    """Whether more than MAX_VALUES values stand in JSON `sources` together, told without parsing, in linear time."""
+    if sum(map(len, sources)) <= MAX_VALUES or sum(map(_delimiters, sources)) <= MAX_VALUES:
+        return False
+    return sum(map(_delimiters_outside_strings, sources)) > MAX_VALUES
+
+
+def _delimiters_outside_strings(source: bytes) -> int:
+    """More than MAX_VALUES also for more strings than so many values can have.
+
+    One regular expression for strings with escapes would look from each quote for the end of a string that never ends,
+    and keep a note of each escape on the way: a megabyte took minutes, 32 MB took 2 GB.
+    """
+    bare = source.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_DELIMITERS)
+    # A value is one string at most, and has one name at most.
+    return MAX_VALUES + 1 if bare.count(b'"') > 4 * MAX_VALUES else _delimiters(_STRING.sub(b"", bare))
 
 
 def _delimiters(source: bytes) -> int:

@@ -1,6 +1,7 @@
 """Strict JSON: what is read, and what is said of what is not."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -55,6 +56,26 @@ def test_what_is_refused(body: bytes, param: str | None, said: str) -> None:
 
 def test_text_full_of_brackets_is_not_many_values() -> None:
     assert len(read_json(json.dumps("[{," * MAX_VALUES).encode())) == 3 * MAX_VALUES
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'"'])
+def test_a_string_without_end_is_looked_at_once(end: bytes) -> None:
+    body = b"[" + b"," * MAX_VALUES + b'"' + b'\\"' * 100_000 + end
+    began = time.monotonic()
+    with pytest.raises(InvalidRequest):
+        read_json(body)
+    assert time.monotonic() - began < 5, "it took minutes"
+
+
+def test_a_body_of_nothing_but_quotes() -> None:
+    with pytest.raises(InvalidRequest, match="more than"):
+        read_json(b'""' * (3 * MAX_VALUES) + b"," * (MAX_VALUES + 1))
+
+
+def test_escapes_hide_no_value() -> None:
+    for hiding in (b'"\\\\"', b'"\\""', b'"a\\\\\\""'):
+        with pytest.raises(InvalidRequest, match="more than"):
+            read_json(b"[" + hiding + b"," + b"{}," * MAX_VALUES + b"1]")
 
 
 def test_what_cannot_be_written_is_the_clients_error() -> None:

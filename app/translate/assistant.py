@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.translate.arguments import UNREADABLE, parsed_arguments
 from app.translate.cache import cache_control
 from app.translate.checks import a_string, an_array, an_object, missing, optional_string
 from app.translate.content import Block, is_blank, text_block
@@ -16,12 +14,8 @@ from app.translate.tools import CUSTOM_INPUT, ToolForm
 
 RAW_ARGUMENTS = "_raw"
 """Holds arguments that are no JSON object, so that a truncated call stays in the history as it was."""
-MAX_DEPTH = 100
-"""Deeper arguments are kept as text too: JSON readers stop at 128 levels, and the request has some of its own."""
 SPOKEN = {"text": "text", "output_text": "text", "input_text": "text", "refusal": "refusal"}
 """Types of the parts that hold text, and the field that holds it."""
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
-_BRACKETS = re.compile(r"[{}\[\]]")
 
 
 def assistant_text(message: Block, path: str, report: Report) -> list[Block]:
@@ -90,8 +84,8 @@ class Call:
         if self.text is not None:
             return {CUSTOM_INPUT: self.text}
         arguments = self.arguments
-        value = _parsed(arguments) if isinstance(arguments, str) else (arguments or {})
-        if value is _UNREADABLE or not (isinstance(value, dict) or (form and form.wrapped)):
+        value = parsed_arguments(arguments) if isinstance(arguments, str) else (arguments or {})
+        if value is UNREADABLE or not (isinstance(value, dict) or (form and form.wrapped)):
             report.adjust(self.path, f"{{{RAW_ARGUMENTS}}}")
             return {RAW_ARGUMENTS: arguments}
         if form is None:
@@ -102,52 +96,10 @@ class Call:
         return {} | value if wrapped else {"value": value}
 
 
-_UNREADABLE = object()
-
-
 def _renamed(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {names.get(key, key): _renamed(child, names) for key, child in value.items()}
     return [_renamed(child, names) for child in value] if isinstance(value, list) else value
-
-
-def _parsed(arguments: str) -> Any:
-    """The JSON value in `arguments`, `{}` for none or null; _UNREADABLE for what is no JSON, or cannot be sent."""
-    if is_blank(arguments):
-        return {}
-    if arguments.count("{") + arguments.count("[") > MAX_DEPTH and _too_deep(arguments):
-        return _UNREADABLE
-    try:
-        value = _DECODER.decode(arguments)
-        if "\\u" in arguments:
-            # Half a surrogate pair is no text; it shows only when encoded.
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return _UNREADABLE
-    return {} if value is None else value
-
-
-def _too_deep(source: str) -> bool:
-    depth = 0
-    for sign in _BRACKETS.findall(_STRING.sub("", source)):
-        depth += 1 if sign in "{[" else -1
-        if depth > MAX_DEPTH:
-            return True
-    return False
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(digits)
-    return number
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def calls(message: Block, path: str) -> list[Call]:

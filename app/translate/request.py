@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from app.errors import InvalidRequest
 from app.profiles import Profile
+from app.translate.arguments import check_arguments
 from app.translate.betas import betas, extensions
 from app.translate.cache import cache_control, place_breakpoints
 from app.translate.checks import missing, optional_boolean
@@ -104,6 +105,7 @@ class _Request:
     def translated(self, requested_model: str, upstream_model: str, remembered: Remembered) -> Translation:
         chat_request, profile, report = self._chat_request, self._profile, self._report
         check_parameters(chat_request, report)
+        check_arguments(chat_request.get("messages"))
         box = toolbox(chat_request, profile, report)
         history = self._history(box, remembered)
         choice = without_disallowed(box, tool_choice(chat_request, box, report))

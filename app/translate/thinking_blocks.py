@@ -237,5 +237,5 @@ def _acceptable(block: Block, profile: Profile) -> bool:
     return bool(block["signature"]) and not _FOREIGN.fullmatch(block["signature"])
 
 
-_FOREIGN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|([0-9a-f]{2}){16,}")
+_FOREIGN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}")
 """What DeepSeek (a UUID) and vLLM (hexadecimal digits) put in the place of a signature; Anthropic's are long base64."""
