@@ -40,9 +40,10 @@ _PROXIED = re.compile(
     re.VERBOSE,
 )
 """Headers that only a reverse proxy, a load balancer, a tunnel or a CDN writes."""
-_FORWARDED_PAIR = re.compile(r'(?:[^",;]|"(?:\\.|[^"\\])*")+')
-"""A `name=value` of RFC 7239; a quoted value may hold what looks like another."""
-_FORWARDED_FOR = re.compile(r"\s*for\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_FORWARDED_PAIR = re.compile(
+    r"""\s*(?:(?P<name>[A-Za-z0-9!\#$%&'*+.^_`|~-]+)=(?P<value>[^\s",;]*|"(?:[^"\\]|\\.)*")\s*)?(?:[,;]|\Z)"""
+)
+"""A `name=value` of RFC 7239, or nothing; a quoted value may hold what looks like another."""
 _PRIVATE: tuple[Network, ...] = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -96,11 +97,16 @@ def client_addresses(headers: Mapping[str, str], address: str, settings: Setting
 
 
 def _forwarded_for(header: str) -> list[str]:
-    """The `for` values of a `Forwarded` header; one that is no address if there is none or its quotes do not match."""
-    if header.replace('\\"', "").count('"') % 2:
-        return ["?"]
-    pairs = map(_FORWARDED_FOR.fullmatch, _FORWARDED_PAIR.findall(header))
-    return [pair[1] for pair in pairs if pair] or ["?"]
+    """The `for` values of a `Forwarded` header; one that is no address if there is none, or it is malformed."""
+    found, position = [], 0
+    while position < len(header):
+        pair = _FORWARDED_PAIR.match(header, position)
+        if pair is None:
+            return ["?"]
+        if (pair["name"] or "").lower() == "for":
+            found.append(pair["value"])
+        position = pair.end()
+    return found or ["?"]
 
 
 def _client_of(chain: list[str], settings: Settings) -> IPAddress | None:

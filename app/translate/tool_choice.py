@@ -101,7 +101,8 @@ def without_disallowed(box: Toolbox, choice: ToolChoice | None) -> ToolChoice | 
     """Take the tools out of `box` that `allowed_tools` leaves out; nothing to choose from means no tools."""
     if choice is None or choice.allowed is None:
         return choice
-    for name in [name for name in box.definitions if name not in choice.allowed]:
+    allowed = frozenset(choice.allowed)
+    for name in [name for name in box.definitions if name not in allowed]:
         del box.definitions[name]
     return choice if box.definitions else None
 
