@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.lessons import Lessons
 from app.metrics import Metrics
@@ -36,9 +36,9 @@ class Services:
 class Caller:
     """Who sent a request: headers by lower-case name, the keys that go upstream for it, and its connection."""
 
-    headers: Mapping[str, str]
-    credentials: dict[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    credentials: dict[str, str] = field(repr=False)
     client: Client
     request_id: str
-    identity: str = ""
+    identity: str = field(default="", repr=False)
     """The key it showed, else its address: tells clients apart that share the server's key."""

@@ -7,6 +7,13 @@ from typing import Any
 import pytest
 import responses
 
+from app.lessons import Lessons
+from app.metrics import NoMetrics
+from app.services import Caller, Services
+from app.settings import Settings
+from app.thinking_store import store_for
+from app.upstream import Upstream
+from app.waiting import Client
 from tests.blueprints.conftest import (
     CHAT_REQUEST,
     COUNT,
@@ -259,3 +266,13 @@ def test_nor_in_a_header_of_an_answer(
     assert answer.status_code == 200
     assert "[redacted]" in str(answer.headers)
     assert "sk-secret" not in str(answer.headers)
+
+
+def test_no_object_shows_a_key_when_it_is_printed() -> None:
+    """A traceback's message, a debugger or a log line may print any of them."""
+    settings = Settings.from_env({"SERVER_API_KEY": "sk-secret", "PROXY_API_KEYS": "pk-secret"})
+    headers = {"authorization": "Bearer sk-secret"}
+    caller = Caller(headers, headers, Client(None), "id", "sk-secret")
+    upstream = Upstream(settings)
+    services = Services(settings, upstream, Lessons(), store_for("redis://:secret@redis"), NoMetrics())
+    assert "secret" not in repr([caller, settings, upstream, services])
