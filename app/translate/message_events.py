@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from app.errors import UpstreamBroken
 from app.translate.assistant import RAW_ARGUMENTS
+from app.translate.documented_events import CALLS, DocumentedEvents
 from app.translate.upstream_error import stream_error
 from app.translate.usage import merged_usage
 
 Event = dict[str, Any]
 Message = dict[str, Any]
-_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
-"""A tuple: the type of a block may be anything, hashable or not."""
-_BLOCK_OF_DELTA = {"thinking_delta": "thinking", "signature_delta": "thinking"}
 _NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
 
@@ -67,7 +66,7 @@ def _growth(block: Event) -> Iterator[Event]:
             yield {"type": "thinking_delta", "thinking": block["thinking"]}
         if "signature" in block:
             yield {"type": "signature_delta", "signature": block["signature"] or ""}
-    elif kind in _CALLS and block.get("input"):
+    elif kind in CALLS and block.get("input"):
         source = json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
         yield {"type": "input_json_delta", "partial_json": source}
 
@@ -83,15 +82,18 @@ def folded_message(events: Iterable[Event]) -> Message:
     Raises UpstreamRefusal for an `error` event, UpstreamBroken if neither message_stop nor a stop_reason came.
     """
     message: Message = {"type": "message", "role": "assistant", "content": [], "stop_reason": None}
-    blocks = _Blocks()
-    for event in events:
+    blocks: list[_GrowingBlock] = []
+    documented = DocumentedEvents()
+    for event in chain.from_iterable(map(documented.feed, events)):
         kind = event.get("type")
         if kind == "error":
             raise stream_error(event)
         if kind == "message_start" and isinstance(event.get("message"), dict):
             message |= event["message"] | {"content": []}
-        elif kind in ("content_block_start", "content_block_delta"):
-            blocks.add(event)
+        elif kind == "content_block_start":
+            blocks.append(_GrowingBlock(event["content_block"]))
+        elif kind == "content_block_delta":
+            blocks[event["index"]].grow(event["delta"])
         elif kind == "message_delta":
             delta = event["delta"] if isinstance(event.get("delta"), dict) else {}
             message |= {name: value for name, value in delta.items() if value is not None or name not in message}
@@ -101,40 +103,13 @@ def folded_message(events: Iterable[Event]) -> Message:
             break
     if not message.get("stop_reason"):
         raise UpstreamBroken("The upstream ended the stream before the answer was complete.")
-    message["content"] = blocks.whole()
+    message["content"] = [block.whole() for block in blocks]
     return message
 
 
-class _Blocks:
-    """Content blocks in the order in which they came. Pieces are joined once, at the end: there may be very many."""
-
-    def __init__(self) -> None:
-        self._blocks: list[_GrowingBlock] = []
-        self._by_index: dict[int | None, _GrowingBlock] = {}
-        self._newest: int | None = None
-
-    def add(self, event: Event) -> None:
-        index = event.get("index")
-        index = index if isinstance(index, int) else self._newest
-        block, delta = event.get("content_block"), event.get("delta")
-        if event["type"] == "content_block_start":
-            self._begin(index, block if isinstance(block, dict) else {})
-        elif isinstance(delta, dict):
-            if index not in self._by_index:
-                kind = delta.get("type")
-                self._begin(index, {"type": _BLOCK_OF_DELTA.get(kind if isinstance(kind, str) else "", "text")})
-            self._by_index[index].grow(delta)
-
-    def whole(self) -> list[Event]:
-        return [block.whole() for block in self._blocks]
-
-    def _begin(self, index: int | None, block: Event) -> None:
-        self._newest = index
-        self._by_index[index] = _GrowingBlock(block)
-        self._blocks.append(self._by_index[index])
-
-
 class _GrowingBlock:
+    """A content block. Its pieces are joined once, at the end: there may be very many."""
+
     def __init__(self, block: Event) -> None:
         self._block = dict(block)
         self._pieces: dict[str, list[str]] = {}
@@ -157,7 +132,7 @@ class _GrowingBlock:
             if name in self._pieces:
                 begun = block.get(name)
                 block[name] = (begun if isinstance(begun, str) else "") + "".join(self._pieces[name])
-        if block.get("type") in _CALLS:
+        if block.get("type") in CALLS:
             source = "".join(self._pieces.get("partial_json", ()))
             block["input"] = _parsed(source) if source.strip() else block.get("input") or {}
         return block
