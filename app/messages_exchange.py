@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.documented_stream import DocumentedStream
 from app.errors import ClientGone, UpstreamBroken, UpstreamError
-from app.event_names import lacks_names, with_names
 from app.headers import listing, messages_headers, passed_back
 from app.json_body import dump_json
 from app.redaction import headers_without_keys, quotes_key, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
-from app.sse import PING, EventCutter, EventReader, encode_event
+from app.sse import PING, EventCutter, EventReader, encode_event, split_frames
 from app.tokens import estimate_input_tokens
 from app.translate.error_body import anthropic_error
 from app.translate.message_events import folded_message, streamed_events
@@ -27,11 +27,8 @@ from app.upstream_events import is_stream, message_of
 Event = dict[str, Any]
 _TOLD = re.compile(rb'(?:"type"\s*:\s*"|^event: ?)(?:message_start|message_delta|message_stop|error)\b', re.MULTILINE)
 """Where an event may stand that is read; text that looks like one is only parsed in vain."""
-_TOLD_NAMES = (b"message_", b"error")
-"""Without any of these it stands nowhere, which is told faster."""
 _BEGUN = re.compile(rb'(?:^|[\r\n])data:(?!\s*\{\s*"type"\s*:\s*"ping")')
 """An event that tells something; until one comes, an error still gets a status of its own."""
-_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 
 
 class MessagesExchange:
@@ -55,7 +52,6 @@ class MessagesExchange:
         self._body = with_model(body, route.upstream_model) if changed else body
         self._answer: Answer | Pending | None = None
         self._ended = False
-        self._nameless = False
         self._stop_reason: Any = None
         self.headers: dict[str, str] = {"x-upstream-model": listing([route.upstream_model])}
 
@@ -129,35 +125,27 @@ class MessagesExchange:
 
     def _passed(self, data: bytes | None, answer: Answer) -> Iterator[bytes]:
         """Whole events of each read, `data` being the first."""
-        cutter, held, at_start = EventCutter(), b"", True
+        cutter, stream, held, at_start = EventCutter(), DocumentedStream(), b"", True
         while data != b"":
             if data is None:
                 yield PING
             else:
-                held += cutter.feed(data)
+                held += stream.feed(cutter.feed(data))
                 # Comments and pings wait for the first event that tells something.
                 if held and (not at_start or _BEGUN.search(held)):
-                    yield self._told(held, at_start)
+                    yield held if stream.only_grew else self._told(held, at_start)
                     held, at_start = b"", False
             if self._ended:
                 answer.finish()
                 return
             data = answer.read()
-        yield from self._rest(held + cutter.rest(), at_start)
+        rest = cutter.rest().rstrip(b"\r\n") + b"\n\n"
+        yield from self._rest(held + (stream.feed(rest) if EventReader().feed(rest) else b""), at_start)
 
     def _told(self, whole: bytes, at_start: bool) -> bytes:
         """Whole events, read where they tell of the start, the end, usage or an error; none follows the end."""
-        if at_start:
-            self._nameless = lacks_names(whole)
-        if self._nameless:
-            whole = with_names(whole)
-        if not any(name in whole for name in _TOLD_NAMES):
-            return whole
         kept: list[bytes] = []
-        position = 0
-        for frame_end in [match.end() for match in _BLANK_LINE.finditer(whole)]:
-            frame = whole[position:frame_end]
-            position = frame_end
+        for frame in split_frames(whole):
             match = _TOLD.search(frame)
             kept.append(self._read(frame, at_start) if match else frame)
             at_start = at_start and not _BEGUN.search(frame)
@@ -203,8 +191,8 @@ class MessagesExchange:
 
     def _rest(self, rest: bytes, at_start: bool) -> Iterator[bytes]:
         """What a stream without its end still owes the client."""
-        if rest.strip() and _parses(rest):
-            yield self._told(rest.rstrip(b"\r\n") + b"\n\n", at_start)
+        if _BEGUN.search(rest):
+            yield self._told(rest, at_start)
         if self._ended:
             return
         if self._stop_reason is None:
@@ -216,8 +204,3 @@ class MessagesExchange:
         self._record.used(message.get("usage") or {})
         self._ended = True
         return b"".join(map(encode_event, streamed_events(message)))
-
-
-def _parses(frame: bytes) -> bool:
-    """Whether an event without its blank line is whole."""
-    return bool(EventReader().feed(frame.rstrip(b"\r\n") + b"\n\n"))

@@ -91,6 +91,17 @@ def _last_end(data: bytes | bytearray, start: int) -> int:
     return end
 
 
+def split_frames(whole: bytes) -> list[bytes]:
+    """Whole events, each with the blank line that ends it."""
+    if b"\r" not in whole:
+        return [frame + b"\n\n" for frame in whole.split(b"\n\n")[:-1]]
+    frames, start = [], 0
+    for match in _BLANK_LINE.finditer(whole):
+        frames.append(whole[start : match.end()])
+        start = match.end()
+    return frames
+
+
 class EventReader:
     """Bytes of a Messages stream -> its events as dicts.
 
@@ -119,7 +130,7 @@ class EventReader:
             whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         for frame in whole.split(b"\n\n"):
             if frame:
-                event = _plain_event(frame)
+                event = plain_event(frame)
                 if event is None:
                     events += self._odd_events(frame)
                 else:
@@ -147,7 +158,7 @@ class EventReader:
             return []
 
 
-def _plain_event(frame: bytes) -> Event | None:
+def plain_event(frame: bytes) -> Event | None:
     """The event in `event: …` and one `data: …` line, or in the latter alone; None for any other frame."""
     if frame.startswith(b"event: ") and not frame.startswith(b"event: error"):
         line_end = frame.find(b"\n")

@@ -189,7 +189,7 @@ def test_streams_pass_byte_by_byte(proxy: Proxy, upstream: responses.RequestsMoc
         {"type": "message_start", "message": MESSAGE},
         {"type": "ping"},
         {"type": "event_of_tomorrow", "model": "x", "delta": {"type": "delta_of_tomorrow"}},
-    ).replace(b": ", b":  ") + (b': a comment\n\nid: 7\nevent: message_stop\ndata: {"type": "message_stop"  }\n\n')
+    ).replace(b'": ', b'":  ') + (b': a comment\n\nid: 7\nevent: message_stop\ndata: {"type": "message_stop"  }\n\n')
     upstream.post(MESSAGES, body=stream, content_type="text/event-stream; charset=utf-8")
     answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
     assert answer.data == stream
@@ -199,14 +199,30 @@ def test_streams_pass_byte_by_byte(proxy: Proxy, upstream: responses.RequestsMoc
 
 
 @pytest.mark.parametrize("line", ['{"type":"message_stop"}', "{}"])
-def test_the_end_is_known_by_either_name(proxy: Proxy, upstream: responses.RequestsMock, line: str) -> None:
-    """Some upstreams leave `type` out of the data and some the event line."""
+def test_the_end_is_known_by_either_name_and_told_by_both(
+    proxy: Proxy, upstream: responses.RequestsMock, line: str
+) -> None:
+    """Some upstreams leave `type` out of the data and some the event line; SDKs need both."""
     named = line == "{}"
     end = (b"event: message_stop\n" if named else b"") + f"data: {line}\n\n".encode()
-    stream = STREAM.rpartition(b"event: message_stop")[0] + end
-    upstream.post(MESSAGES, body=stream + b"data: [DONE]\n\n", content_type="text/event-stream")
+    stream = STREAM.rpartition(b"event: message_stop")[0]
+    upstream.post(MESSAGES, body=stream + end + b"data: [DONE]\n\n", content_type="text/event-stream")
     answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
-    assert answer.data == stream
+    assert answer.data == stream + b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+@pytest.mark.parametrize("split", [1, 7, 61, 4096])
+def test_a_stream_without_event_lines_gets_them(proxy: Proxy, upstream: responses.RequestsMock, split: int) -> None:
+    bare = b"\n".join(line for line in STREAM.split(b"\n") if not line.startswith(b"event:"))
+    upstream.post(MESSAGES, body=Pieces(bare, split), content_type="text/event-stream")
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    written = [line for line in answer.data.split(b"\n\n") if line]
+    assert [frame.split(b"\n")[0] for frame in written] == [
+        line for line in STREAM.split(b"\n") if line.startswith(b"event:")
+    ]
+    assert [json.loads(frame.split(b"data: ")[1]) for frame in written] == [
+        json.loads(line[6:]) for line in STREAM.split(b"\n") if line.startswith(b"data:")
+    ]
 
 
 def test_a_cut_stream_ends_with_an_error(proxy: Proxy, upstream: responses.RequestsMock) -> None:
