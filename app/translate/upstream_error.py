@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import UpstreamRefusal
@@ -27,18 +27,26 @@ _MINIMAX_CODES = {"1001": 504, "1002": 429, "1004": 401, "1008": 402, "1039": 42
 _FOREIGN_TYPES = {
     "BadRequestError": 400,
     "NotFoundError": 404,
+    "engine_overloaded_error": 529,
     "exceed_context_size_error": 400,
+    "exceeded_current_quota_error": 402,
     "insufficient_quota": 402,
+    "invalid_api_key": 401,
+    "invalid_authentication_error": 401,
+    "model_not_found": 404,
     "rate_limit_exceeded": 429,
+    "rate_limit_reached_error": 429,
     "unavailable_error": 503,
 }
-"""Types that vLLM, llama.cpp and OpenAI-like gateways write -> the same."""
+"""Types that vLLM, llama.cpp and Moonshot write, and codes of OpenAI-like gateways -> the same."""
 _CODE_IN_TEXT = re.compile(r"^\[(?P<zai>\d{4})\]|\bcode:? ?(?P<named>\d{4})\b|\((?P<minimax>\d{4})\)$")
 _MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^<>]*>|\s+")
 MAX_QUOTED = 300
 """Characters of an unreadable error body that a client is shown."""
 MAX_READ = 1024 * 1024
 """Bytes of an error body that are read as JSON."""
+MAX_NESTING = 4
+"""Errors within errors that are opened: gateways wrap what they were told, as an object or as its JSON text."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,11 @@ def _request_id(value: Any) -> dict[str, str]:
 
 
 def _is_native(value: Any, told: _Told) -> bool:
-    return isinstance(value, dict) and value.get("type") == "error" and told.type in _STATUSES
+    """Whether `value` tells that as Anthropic writes an error."""
+    error = value.get("error") if isinstance(value, dict) and value.get("type") == "error" else None
+    if not isinstance(error, dict) or not isinstance(error.get("type"), str):
+        return False
+    return error["type"] in _STATUSES and error.get("message") == told.message
 
 
 def error_in_disguise(value: Any) -> bool:
@@ -104,46 +116,80 @@ def _status(told: _Told) -> int:
     if told.type in _STATUSES:
         return _STATUSES[told.type]
     code = int(told.code) if told.code and re.fullmatch(r"[45]\d\d", told.code) else None
-    return code or _FOREIGN_TYPES.get(told.type or told.code or "") or 500
+    return code or _foreign_status(told) or 500
+
+
+def _foreign_status(told: _Told) -> int | None:
+    return _FOREIGN_TYPES.get(told.type or "") or _FOREIGN_TYPES.get(told.code or "")
 
 
 def _type(told: _Told, status: int) -> str:
     """Anthropic's type: what a code of the upstream's own means, else its type, else what HTTP says."""
     if told.status is None and told.type in _STATUSES:
         return str(told.type)
-    meant = told.status or _FOREIGN_TYPES.get(told.type or "") or status
-    return anthropic_type(meant)
+    return anthropic_type(told.status or _foreign_status(told) or status)
 
 
-def _told(value: Any) -> _Told | None:
-    """What the first known shape tells: Anthropic's, OpenAI's, MiniMax's, FastAPI's, those of Chinese gateways."""
-    if not isinstance(value, dict):
+def _told(value: Any, depth: int = 0) -> _Told | None:
+    """What the first known shape tells: Anthropic's, OpenAI's, MiniMax's, FastAPI's, those of Chinese gateways.
+
+    Vertex puts it into an array, Cloudflare's gateway does so with `error`.
+    """
+    value = _first(value)
+    if isinstance(value, str) and value.strip():
+        return _coded(value, None, None)
+    if not isinstance(value, dict) or depth > MAX_NESTING:
         return None
-    error = value.get("error")
+    error = _first(value.get("error") or value.get("errors"))
     if isinstance(error, dict):
-        return _object_told(error)
+        return _object_told(error, depth)
     if isinstance(error, str) and error:
         return _coded(error, _scalar(value.get("type")), _scalar(value.get("code")))
     base = value.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         code = _scalar(base["status_code"])
         return _Told(_sentence(base.get("status_msg") or base), None, code, _MINIMAX_CODES.get(code or ""))
+    return _flat_told(value, depth)
+
+
+def _flat_told(value: Body, depth: int) -> _Told | None:
+    """An error whose parts stand at the top: FastAPI's `detail`, or a message under some name."""
     detail = value.get("detail")
+    if isinstance(detail, dict):
+        return _told(detail, depth + 1)
     if isinstance(detail, list):
         detail = "; ".join(map(_fastapi_detail, detail))
     # `msg` also stands in answers that are no errors.
     msg = None if value.get("success") is True else value.get("msg")
-    message = next((text for text in (detail, value.get("message"), msg) if isinstance(text, str) and text), None)
+    messages = (detail, value.get("message"), value.get("Message"), msg)
+    message = next((text for text in messages if isinstance(text, str) and text), None)
     return None if message is None else _coded(message, None, _scalar(value.get("code")))
 
 
-def _object_told(error: Body) -> _Told:
-    details = error.get("details")
-    code = error.get("code")
+def _object_told(error: Body, depth: int) -> _Told:
+    details, code = error.get("details"), error.get("code")
     if code is None and isinstance(details, dict):
         code = details.get("error_code")
-    message = error.get("message") or error.get("msg") or error
-    return _coded(_sentence(message), _scalar(error.get("type")), _scalar(code))
+    message = error.get("message") or error.get("msg")
+    type, code = _scalar(error.get("type")), _scalar(code)
+    inner = _told(error if message is None else _opened(message), depth + 1)
+    if inner is not None:
+        return replace(inner, type=inner.type or type, code=inner.code or code)
+    return _coded(_sentence(message or error), type, code)
+
+
+def _opened(message: Any) -> Any:
+    """The error whose JSON text a gateway gives as the message of its own."""
+    if not isinstance(message, str) or not message.lstrip().startswith(("{", "[{")):
+        return None
+    try:
+        return json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _coded(message: str, type: str | None, code: str | None) -> _Told:

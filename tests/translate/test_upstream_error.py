@@ -35,7 +35,20 @@ def read(status: int, body: Any) -> UpstreamRefusal:
         ({"error": {"message": "m"}, "message": "n", "msg": "o"}, "m"),
         ({"error": None, "detail": "m", "message": "n"}, "m"),
         ({"message": "m", "msg": "n"}, "m"),
+        ({"Message": "m"}, "m"),
         # Shapes within shapes, and none at all.
+        ([{"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}], "m"),
+        ({"success": False, "errors": [{"code": 10000, "message": "m"}]}, "m"),
+        ({"success": False, "error": [{"code": 2009, "message": "m"}]}, "m"),
+        ({"error": ["m", "n"]}, "m"),
+        ({"error": {"error": {"message": "m", "type": "t"}}}, "m"),
+        ({"error": {"message": '{"type":"error","error":{"type":"t","message":"m"}}'}}, "m"),
+        ({"error": {"message": '[{"error":{"message":"m"}}]'}}, "m"),
+        ({"error": {"message": '{"city": "Paris"}'}}, '{"city": "Paris"}'),
+        ({"error": {"message": '{"error": cut'}}, '{"error": cut'),
+        ({"detail": {"error": "m"}}, "m"),
+        (b'"m"', "m"),
+        (b'" "', '" "'),
         ({"error": {"message": {"text": "m"}}}, '{"text": "m"}'),
         ({"error": {"type": "t"}}, '{"type": "t"}'),
         (b"upstream\n connect   error", "upstream connect error"),
@@ -72,7 +85,12 @@ def test_the_sentence_is_found_in_every_shape(body: Any, message: str) -> None:
         ({"error": {"code": 400, "message": "m", "type": "exceed_context_size_error"}}, 400, "invalid_request_error"),
         ({"error": {"message": "m", "type": "BadRequestError"}}, 400, "invalid_request_error"),
         ({"error": {"message": "m", "type": "internal_error"}}, 500, "api_error"),
-        ({"error": {"message": "m", "type": "x", "code": "rate_limit_exceeded"}}, 500, "api_error"),
+        ({"error": {"message": "m", "type": "x", "code": "rate_limit_exceeded"}}, 429, "rate_limit_error"),
+        ({"error": {"message": "m", "type": "requests", "code": "rate_limit_exceeded"}}, 429, "rate_limit_error"),
+        ({"error": {"message": "m", "type": "engine_overloaded_error"}}, 529, "overloaded_error"),
+        ({"error": {"message": "m", "type": "exceeded_current_quota_error"}}, 402, "billing_error"),
+        ({"error": {"message": json.dumps(ANTHROPIC), "type": "upstream_error"}}, 429, "rate_limit_error"),
+        ({"error": {"message": json.dumps({"detail": "m"}), "code": "1305"}}, 500, "api_error"),
         ({"error": "m"}, 500, "api_error"),
     ],
 )
@@ -92,6 +110,9 @@ def test_only_anthropics_own_shape_is_native() -> None:
     assert not read(429, {"error": {"message": "m", "type": "rate_limit_error"}}).native
     assert not read(400, {"type": "error", "error": {"type": "BadRequestError", "message": "m"}}).native
     assert read(429, ANTHROPIC).body == json.dumps(ANTHROPIC).encode()
+    assert stream_error(ANTHROPIC).native
+    for odd in ({"error": "m"}, {"error": {"type": "1302", "message": "m"}}, {"error": {"type": "api_error"}}, {}):
+        assert not stream_error({"type": "error", **odd}).native
 
 
 def test_codes_survive_unless_they_repeat_the_status() -> None:
@@ -141,7 +162,15 @@ def test_any_json_can_be_an_error(value: Any) -> None:
             json.dumps(openai_error(stream_error(body))[1]).encode()
 
 
-@pytest.mark.parametrize("body", [b"<" * 3_000_000, b"<script" * 500_000, b'{"error":' * 300_000, b"[" * 3_000_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<" * 3_000_000,
+        b"<script" * 500_000,
+        b'{"error":' * 300_000,
+        b"[" * 3_000_000,
+    ],
+)
 def test_a_hostile_body_costs_little(body: bytes) -> None:
     begun = time.process_time()
     assert len(read_error(500, body).message) <= MAX_QUOTED
