@@ -174,7 +174,8 @@ class MessagesExchange:
         if first:
             raise error
         self._record.failed(error)
-        return self._error_event(error) if quotes_key(error.body, self._caller.credentials.values()) else frame
+        clean = error.native and not quotes_key(error.body, self._caller.credentials.values())
+        return frame if clean else self._error_event(error)
 
     def _error_event(self, error: UpstreamError) -> bytes:
         clean = without_keys(error, self._caller.credentials.values())

@@ -242,6 +242,56 @@ def test_an_error_before_the_first_event_has_a_status(proxy: Proxy, upstream: re
     assert answer.json["error"] == error["error"]
 
 
+FOREIGN_ERRORS = [
+    (b'data: {"error":{"code":"1305","message":"Busy"}}\n\n', 529, "overloaded_error"),
+    (b'event: error\ndata: {"type":"overloaded_error","message":"Busy"}\n\n', 529, "overloaded_error"),
+    (b'data: {"base_resp":{"status_code":1002,"status_msg":"Busy"}}\n\ndata: [DONE]\n\n', 429, "rate_limit_error"),
+    (
+        b'event: error\ndata: {"error":{"message":"Busy","type":"x","code":"rate_limit_exceeded"}}',
+        429,
+        "rate_limit_error",
+    ),
+    (b"event: error\ndata: Busy\n\n", 500, "api_error"),
+]
+
+
+@pytest.mark.parametrize(("frame", "status", "type"), FOREIGN_ERRORS)
+def test_an_error_of_another_shape_becomes_anthropics(
+    proxy: Proxy, upstream: responses.RequestsMock, frame: bytes, status: int, type: str
+) -> None:
+    upstream.post(MESSAGES, body=frame, content_type="text/event-stream")
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    assert (answer.status_code, answer.json["error"]) == (status, {"type": type, "message": "Busy"})
+    begun = STREAM[: STREAM.index(b"event: content_block_stop")]
+    upstream.replace(responses.POST, MESSAGES, body=begun + frame, content_type="text/event-stream")
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    passed, _, last = answer.data.partition(b"event: error\ndata: ")
+    assert passed == begun
+    error = json.loads(last)
+    request_id = answer.headers["x-request-id"]
+    assert error.pop("request_id", request_id) == request_id
+    assert error == {"type": "error", "error": {"type": type, "message": "Busy"}}
+
+
+def test_an_error_in_anthropics_shape_passes_in_mid_stream(proxy: Proxy, upstream: responses.RequestsMock) -> None:
+    error = b'event: error\ndata: {"type":"error", "error":{"type":"api_error","message":"m","details":null}}\n\n'
+    begun = STREAM[: STREAM.index(b"event: content_block_stop")]
+    upstream.post(MESSAGES, body=begun + error, content_type="text/event-stream")
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    assert answer.data == begun + error
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b": processing\n\n", b"data: [DONE]\n\n", b"event: ping\n\n", b"<html>no</html>"]
+)
+def test_a_stream_that_tells_nothing_has_a_status_of_its_own(
+    proxy: Proxy, upstream: responses.RequestsMock, body: bytes
+) -> None:
+    upstream.post(MESSAGES, body=body, content_type="text/event-stream")
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": True})
+    assert (answer.status_code, answer.json["error"]["type"]) == (502, "api_error")
+
+
 @pytest.mark.parametrize("split", [1, 7, 4096])
 def test_comments_before_the_first_event(proxy: Proxy, upstream: responses.RequestsMock, split: int) -> None:
     """They pass, but only once it is known that no error follows them."""

@@ -137,6 +137,7 @@ def test_an_upstreams_refusal_for_openai_clients(
         (ProxyError("m"), 500, "api_error", "m"),
         (UpstreamRefusal(429, "rate_limit_error", "m"), 429, "rate_limit_error", "m"),
         (UpstreamRefusal(529, "overloaded_error", "m"), 529, "overloaded_error", "m"),
+        (UpstreamRefusal(503, "overloaded_error", "m"), 503, "overloaded_error", "m"),
     ],
 )
 def test_failures_for_anthropic_clients(error: ProxyError, status: int, type: str, message: str) -> None:
