@@ -143,7 +143,10 @@ class EventReader:
             raise UpstreamBroken("The upstream sent a single event of too many lines.")
         events: list[Event] = []
         # The standard asks for U+FFFD in place of what is not UTF-8; sseclient would raise.
-        readable = frame.decode("utf-8", "replace").encode()
+        readable = frame.decode("utf-8", "replace").encode().lstrip()
+        if readable.startswith(b"{"):
+            # No field has a name like this: a server that failed wrote its error behind the events.
+            readable = b"data: " + readable.replace(b"\n", b"\ndata: ")
         for event in sseclient.SSEClient(iter([readable + b"\n\n"])).events():
             for value in _objects(event.data, cut) or _error_text(event):
                 events += self._mended(_typed(value, event.event))

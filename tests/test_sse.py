@@ -229,6 +229,8 @@ def test_bytes_that_are_not_utf_8_become_replacement_characters() -> None:
             {"type": "overloaded_error", "message": "m"},
         ),
         (b"event: error\ndata: upstream timeout\n\n", {"message": "upstream timeout"}),
+        (b'{"error": {"message": "m"}}\n\n', {"message": "m"}),
+        (b'\n{"type": "error",\n "error": {"message": "m"}}', {"message": "m"}),
     ],
 )
 def test_an_error_is_recognised_however_it_is_written(stream: bytes, error: Any) -> None:

@@ -252,6 +252,7 @@ FOREIGN_ERRORS = [
         "rate_limit_error",
     ),
     (b"event: error\ndata: Busy\n\n", 500, "api_error"),
+    (b'{"detail": "Busy"}\n', 500, "api_error"),
 ]
 
 
