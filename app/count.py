@@ -16,6 +16,7 @@ from app.routing import Route
 from app.services import Caller
 from app.settings import Settings
 from app.tokens import estimate_input_tokens
+from app.translate.error_body import openai_error
 from app.translate.model_name import with_model
 from app.translate.upstream_error import read_error
 from app.upstream import Answer, Upstream
@@ -81,8 +82,11 @@ class TokenCounter:
 
 
 def _has_no_counting(status: int, body: bytes) -> bool:
-    """Whether the path is unknown there; a 404 in Anthropic's words about a model is no such thing."""
-    return status in {405, 501} or (status == 404 and not read_error(status, body).message.startswith("model"))
+    """Whether the path is unknown there; a 404 that is about the model is no such thing."""
+    if status == 404:
+        _, told = openai_error(read_error(status, body))
+        return bool(told["error"]["code"] != "model_not_found")
+    return status in {405, 501}
 
 
 def _tokens(body: bytes) -> int:

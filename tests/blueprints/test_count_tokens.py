@@ -156,8 +156,15 @@ def test_after_a_while_it_is_asked_again(
     assert len(upstream.calls) == 2
 
 
-def test_an_unknown_model_is_not_a_missing_path(proxy: Proxy, upstream: responses.RequestsMock) -> None:
-    error = {"type": "error", "error": {"type": "not_found_error", "message": "model: no-such"}}
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "error", "error": {"type": "not_found_error", "message": "model: no-such"}},
+        {"error": {"message": "The model `no-such` does not exist.", "type": "NotFoundError", "code": 404}},
+        {"error": {"code": "1211", "message": "模型不存在"}},
+    ],
+)
+def test_an_unknown_model_is_not_a_missing_path(proxy: Proxy, upstream: responses.RequestsMock, error: Any) -> None:
     upstream.post(COUNT, json=error, status=404)
     client = proxy()
     for _ in range(2):
