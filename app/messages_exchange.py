@@ -53,7 +53,7 @@ class MessagesExchange:
         self._answer: Answer | Pending | None = None
         self._ended = False
         self._stop_reason: Any = None
-        self.headers: dict[str, str] = {"x-upstream-model": listing([route.upstream_model])}
+        self.headers = {"x-upstream-model": listing([route.upstream_model]), "request-id": caller.request_id}
 
     def message(self) -> bytes:
         """The upstream's body as it came. Raises UpstreamError, ClientGone."""

@@ -166,6 +166,15 @@ def test_headers_that_come_back(proxy: Proxy, upstream: responses.RequestsMock, 
     assert given["x-upstream-request-id"] == "req_1"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_every_answer_has_a_request_id(proxy: Proxy, upstream: responses.RequestsMock, stream: bool) -> None:
+    """Anthropic's SDKs show it as `_request_id`; most compatible upstreams give none, or by another name."""
+    upstream.post(MESSAGES, body=STREAM if stream else json.dumps(MESSAGE), headers={"x-log-id": "log_1"})
+    answer = proxy().post("/v1/messages", json=MESSAGES_REQUEST | {"stream": stream})
+    assert answer.headers["request-id"] == answer.headers["x-request-id"]
+    assert answer.headers["x-upstream-request-id"] == "log_1"
+
+
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504, 529])
 def test_native_errors_pass_with_their_status(proxy: Proxy, upstream: responses.RequestsMock, status: int) -> None:
     body = (
