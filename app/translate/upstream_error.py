@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import UpstreamRefusal
 from app.translate.error_body import ANTHROPIC_TYPES, anthropic_type
+from app.translate.internal_addresses import without_internal_addresses
 
 Body = dict[str, Any]
 _STATUSES = {type: status for status, type in ANTHROPIC_TYPES.items() if status != 503}
@@ -72,8 +73,13 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str] | None = Non
         told = _Told(text or f"The upstream answered with status {status} and no explanation.")
     if status < 400:
         status = _status(told)
+    return _refusal(status, told, value, body, headers or {})
+
+
+def _refusal(status: int, told: _Told, value: Any, body: bytes, headers: Mapping[str, str]) -> UpstreamRefusal:
+    told = replace(told, message=without_internal_addresses(told.message))
     code = None if told.code == str(status) else told.code
-    headers = {**_request_id(value), **(headers or {})}
+    headers = {**_request_id(value), **headers}
     return UpstreamRefusal(status, _type(told, status), told.message, code, headers, body, _is_native(value, told))
 
 
@@ -101,12 +107,7 @@ def error_in_disguise(value: Any) -> bool:
 def stream_error(event: Body) -> UpstreamRefusal:
     """The refusal that an `error` event tells; its status is what the same error would have had as an answer."""
     told = _told(event) or _Told("The upstream reported an error without saying which.")
-    status = _status(told)
-    code = None if told.code == str(status) else told.code
-    body = _sentence(event).encode()
-    return UpstreamRefusal(
-        status, _type(told, status), told.message, code, _request_id(event), body, _is_native(event, told)
-    )
+    return _refusal(_status(told), told, event, _sentence(event).encode(), {})
 
 
 def _status(told: _Told) -> int:

@@ -189,6 +189,7 @@ def test_a_page_of_a_proxy_in_between_is_not_relayed(server: GunicornServer, pat
     assert reply.status == 503
     error_of(reply, path)
     assert b"<html" not in reply.body
+    assert b"10.1.2.3" not in reply.body
 
 
 @pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)

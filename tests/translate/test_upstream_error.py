@@ -115,6 +115,52 @@ def test_only_anthropics_own_shape_is_native() -> None:
         assert not stream_error({"type": "error", **odd}).native
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.1.2.3:8080",
+        "http://172.16.0.9/v1",
+        "192.168.1.9",
+        "127.0.0.1:30000",
+        "169.254.169.254",
+        "100.64.0.1",
+        "[fd12:3456::1]:443",
+        "[::1]:8000",
+        "localhost:11434",
+        "vllm-0.vllm.models.svc.cluster.local:8000",
+        "ip-10-0-0-7.eu-west-1.compute.internal",
+    ],
+)
+def test_no_address_behind_the_upstream_is_told(address: str) -> None:
+    body = ANTHROPIC | {"error": {"type": "api_error", "message": f"connect to {address} failed (see {address})."}}
+    for refusal in (read(502, body), stream_error(body), read(502, f"<p>connect to {address} failed</p>".encode())):
+        assert "connect to " in refusal.message
+        assert "[internal address]" in refusal.message
+        assert not refusal.native
+        for part in ("10", "16", "168", "254", "64.0", "fd12", "::1", "localhost", "vllm", "internal:", "compute"):
+            assert part not in refusal.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api.anthropic.com:443",
+        "https://docs.claude.com/en/api",
+        "claude-3-10.5.2",
+        "110.1.2.3",
+        "10.1.2",
+        "v10.1.2.3.4",
+        "172.32.0.1",
+        "messages.0.content.1.local_field",
+        "config.local.json",
+        "internal server error",
+        "[fdic] [1] [::]",
+    ],
+)
+def test_other_words_stay(text: str) -> None:
+    assert read(400, {"error": {"message": text}}).message == text
+
+
 def test_codes_survive_unless_they_repeat_the_status() -> None:
     assert read(400, {"error": {"code": "1210", "message": "m"}}).code == "1210"
     assert read(400, {"error": {"code": 400, "message": "m"}}).code is None
