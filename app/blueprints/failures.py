@@ -49,8 +49,8 @@ def _anthropic(
     error: ProxyError, refusal: UpstreamRefusal | None, request_id: str
 ) -> tuple[int, bytes, dict[str, str]]:
     """(status, body, headers); the upstream's own words if they are in Anthropic's shape."""
-    status, body = anthropic_error(error, request_id)
     headers = {"request-id": request_id} | passed_back(refusal.headers if refusal else {})
+    status, body = anthropic_error(error, headers["request-id"])
     return status, refusal.body if refusal and refusal.native else dump_json(body), headers
 
 
