@@ -25,11 +25,17 @@ def listening_address(environ: Mapping[str, str | None]) -> tuple[str, int]:
 
 
 def configured_environment() -> dict[str, str | None]:
-    """The environment over .env, as the service sees them: what is empty in the environment hides nothing."""
+    """The environment over .env, as the service sees them: what is empty in the environment hides nothing.
+
+    Raises ValueError when .env cannot be read.
+    """
     given: dict[str, str | None] = {key: value for key, value in os.environ.items() if value.strip()}
     if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() in {"1", "true", "t", "yes", "y"}:
         return given
-    return {**dotenv_values(ROOT / ".env"), **given}
+    try:
+        return {**dotenv_values(ROOT / ".env"), **given}
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{ROOT / '.env'} cannot be read: {error}") from None
 
 
 def base_url(host: str, port: int) -> str:

@@ -157,6 +157,16 @@ def test_a_wrong_setting_is_named_and_stops_nothing(project: Project) -> None:
     assert health_status(project.port) == 200
 
 
+def test_a_dotenv_that_is_no_text_is_named(project: Project) -> None:
+    (project.root / ".env").write_bytes("PORT=1".encode("utf-16"))
+    for script in ("start.sh", "status.sh"):
+        refused = project.run(script)
+        assert refused.returncode == 1
+        assert ".env cannot be read: " in refused.stdout
+        assert "Traceback" not in refused.stdout
+    assert "is not running" in project.run("stop.sh").stdout, "which needs no settings"
+
+
 def test_a_taken_port_is_said(project: Project) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", project.port))
