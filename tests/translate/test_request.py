@@ -385,6 +385,7 @@ def test_betas_come_from_the_body_and_from_the_fields_that_need_them() -> None:
         "mcp-client-2026-09-15",
     )
     assert messages_betas({"context_management": {}}) == ("context-management-2025-06-27",)
+    assert messages_betas({"container": "c"}) == (), "needs none"
 
 
 def messages_betas(fields: Json) -> tuple[str, ...]:
