@@ -3,6 +3,7 @@
 ProxyError
   RequestError            the client's request cannot be served as it was sent
     InvalidRequest          400, names the field in `param`
+      UnsupportedThread       it goes on from messages that only a server of threads has
     Unauthorized            401
     NotFound                404
     MethodNotAllowed        405
@@ -40,6 +41,10 @@ class RequestError(ProxyError):
 
 class InvalidRequest(RequestError):
     """A field is wrong; `param` is its path, such as `messages.2.content.0.image_url.url`."""
+
+
+class UnsupportedThread(InvalidRequest):
+    """A message thread where the upstream keeps none; Anthropic's SDKs then send the whole history instead."""
 
 
 class Unauthorized(RequestError):

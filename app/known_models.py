@@ -121,6 +121,9 @@ _HOSTS: tuple[tuple[str, str], ...] = (
     (r"(^|\.)(moonshot\.(ai|cn)|kimi\.com)(:\d+)?$", "kimi"),
     (r"(^|\.)minimaxi?\.(io|com)(:\d+)?$", "minimax"),
 )
+# What is kept at the API itself, whatever the model. A gateway in front of it need not lead back to the same place.
+_ANTHROPIC_HOST = re.compile(r"(^|\.)anthropic\.com(:\d+)?$")
+_ANTHROPIC: Features = {"message_threads": True}
 # Ollama is known by its port alone.
 _OLLAMA_PORT = re.compile(r":11434$")
 _OLLAMA: Features = _OPEN_WEIGHTS | {"image_urls": False, "efforts": LOW_TO_HIGH}
@@ -138,6 +141,8 @@ def features(host: str, model: str) -> Features:
     for pattern, added in _MODELS:
         if any(re.search(pattern, candidate) for candidate in names):
             found = found | added
+    if _ANTHROPIC_HOST.search(host):
+        found = found | _ANTHROPIC
     return found | _OLLAMA if _OLLAMA_PORT.search(host) else found
 
 

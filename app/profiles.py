@@ -57,6 +57,8 @@ class Profile:
     service_tier: bool = False
     web_search: bool = False
     """Whether Anthropic's own tools and fields are known: server tools, mcp_servers, container, context_management."""
+    message_threads: bool = False
+    """Whether the upstream keeps conversations, so that a request may carry only what is new (`thread`)."""
     max_output_tokens: int = 0
     """The largest `max_tokens` taken; 0: unknown."""
     refused_fields: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """What each model and upstream accepts, row by row, against Anthropic's model table and the others' pages."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,13 +174,20 @@ def test_a_host_that_maps_claude_names_is_not_a_claude(host: str, model: str) ->
     assert profile_for(host, model) == profile_for("localhost", family)
 
 
+def test_only_anthropic_keeps_threads() -> None:
+    assert profile_for(ANTHROPIC, "claude-opus-5-5").message_threads
+    for host in ("api.z.ai", "sandbox", "anthropic.com.example.net", "notanthropic.com", "localhost:8080"):
+        assert not profile_for(host, "claude-opus-5-5").message_threads
+
+
 def test_a_host_is_no_mere_suffix() -> None:
     assert profile_for("notz.ai", "m") == profile_for("localhost", "m") == Profile()
     assert profile_for("z.ai:8443", "m").unsigned_thinking
 
 
 def test_models_are_known_wherever_they_are_served() -> None:
-    assert profile_for("gateway.example.com", "anthropic/claude-opus-5.5") == profile_for(ANTHROPIC, "claude-opus-5-5")
+    threadless = replace(profile_for(ANTHROPIC, "claude-opus-5-5"), message_threads=False)
+    assert profile_for("gateway.example.com", "anthropic/claude-opus-5.5") == threadless
     assert profile_for("gateway.example.com", "zai/glm-4.6") == profile_for("api.z.ai", "glm-4.6")
 
 

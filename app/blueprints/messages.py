@@ -9,6 +9,7 @@ from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
 from app.current import inbound
+from app.errors import UnsupportedThread
 from app.messages_exchange import MessagesExchange
 from app.routing import resolve
 
@@ -21,6 +22,8 @@ def create_message() -> Response:
     body, request = json_object(asked)
     route = resolve(request, asked.settings)
     asked.record.routed(route)
+    if request.get("thread") is not None and not asked.services.profile(route.upstream_model).message_threads:
+        raise UnsupportedThread("This upstream keeps no threads; send the whole conversation.", param="thread")
     exchange = MessagesExchange(asked.services, sender, body, request, route, asked.record)
     if request.get("stream") is True:
         return event_stream(exchange.frames(), lambda: exchange.headers, asked)

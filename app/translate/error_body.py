@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from app.errors import InvalidRequest, ProxyError, UpstreamRefusal, UpstreamTimeout, UpstreamUnreachable
+from app.errors import (
+    InvalidRequest,
+    ProxyError,
+    UnsupportedThread,
+    UpstreamRefusal,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 
 Body = dict[str, Any]
 _CONTEXT = re.compile(r"prompt is too long|context (limit|length|window|size)|input length and|model token limit", re.I)
@@ -33,6 +40,9 @@ ANTHROPIC_TYPES = {
     529: "overloaded_error",
 }
 """Source: Anthropic's error reference; 503 is what gateways in front of it answer when overloaded."""
+
+_UNSUPPORTED_THREAD = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+"""`error.details` on which Anthropic's SDKs go on without a thread."""
 
 
 def anthropic_type(status: int) -> str:
@@ -97,4 +107,6 @@ def anthropic_error(error: ProxyError, request_id: str | None = None) -> tuple[i
     if isinstance(error, InvalidRequest) and error.param:
         message = f"{error.param}: {message}"
     body: Body = {"type": "error", "error": {"type": type, "message": message}}
+    if isinstance(error, UnsupportedThread):
+        body["error"]["details"] = _UNSUPPORTED_THREAD
     return status, body | ({"request_id": request_id} if request_id else {})

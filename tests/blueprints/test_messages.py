@@ -37,6 +37,26 @@ def test_a_mapped_model_changes_no_other_byte(proxy: Proxy, answering: responses
     assert answer.headers["x-upstream-model"] == "vendor/\\xfc [1m]"
 
 
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_a_thread_is_refused_where_nobody_keeps_it(
+    proxy: Proxy, answering: responses.RequestsMock, thread: dict[str, str]
+) -> None:
+    """A continued thread carries only what is new: an upstream that ignored the field would lose the conversation."""
+    body = json.dumps(MESSAGES_REQUEST | {"thread": thread}).encode()
+    answer = post(proxy, body, {"anthropic-beta": "message-threads-2026-08-12"})
+    error = answer.json["error"]
+    assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+    assert not answering.calls
+    assert post(proxy, body, PROFILE_OVERRIDES_JSON='{"*": {"message_threads": true}}').status_code == 200
+    assert answering.calls[0].request.body == body
+
+
+def test_a_request_without_thread_says_so(proxy: Proxy, answering: responses.RequestsMock) -> None:
+    body = json.dumps(MESSAGES_REQUEST | {"thread": None}).encode()
+    assert post(proxy, body).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

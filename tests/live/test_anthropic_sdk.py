@@ -62,6 +62,33 @@ def test_two_rounds_with_parallel_calls_images_and_thinking(claude: anthropic.An
     assert "12:00" in second.content[-1].text
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_tool_runner_keeps_its_conversation(
+    claude: anthropic.Anthropic, upstream: FakeUpstream, stream: bool
+) -> None:
+    """It asks for a thread on the server and, where none is kept, sends the whole history in each turn."""
+
+    @anthropic.beta_tool
+    def weather(city: str) -> str:
+        """The weather of a city.
+
+        Args:
+            city: its name
+        """
+        return f"sunny in {city}"
+
+    prompt = f'[[tool:weather {{"city": "Zürich"}}]] {random.random()}'
+    runner: Any = claude.beta.messages.tool_runner(
+        model=MODEL, max_tokens=1000, tools=[weather], stream=stream, messages=[{"role": "user", "content": prompt}]
+    )
+    final = runner.until_done()
+    assert final.stop_reason == "end_turn"
+    assert "sunny in Zürich" in final.content[-1].text
+    sent = upstream.requests[-1].body
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "user"]
+    assert "thread" not in sent
+
+
 def test_bodies_and_headers_pass_unchanged(claude: anthropic.Anthropic, upstream: FakeUpstream) -> None:
     raw = claude.messages.with_raw_response.create(
         model=MODEL,
