@@ -13,6 +13,7 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from app.translate.error_words import openai_words
 
 Body = dict[str, Any]
 _CONTEXT = re.compile(r"prompt is too long|context (limit|length|window|size)|input length and|model token limit", re.I)
@@ -59,7 +60,8 @@ def openai_error(error: ProxyError) -> tuple[int, Body]:
         param = match.group(1) if match else _PARAMS.get(code or "")
     if param is not None:
         param = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", param)
-    return status, {"error": {"message": error.message, "type": type, "param": param, "code": code}}
+    message = openai_words(code, error.message) if isinstance(error, UpstreamRefusal) else error.message
+    return status, {"error": {"message": message, "type": type, "param": param, "code": code}}
 
 
 def _openai_kind(error: ProxyError) -> tuple[int, str, str | None]:

@@ -23,7 +23,7 @@ def kind(error: ProxyError) -> tuple[int, str, str | None, str | None]:
     status, body = openai_error(error)
     told = body["error"]
     assert set(told) == {"message", "type", "param", "code"}
-    assert told["message"] == error.message
+    assert told["message"].endswith(error.message) or told["code"] == "model_not_found"
     return status, told["type"], told["code"], told["param"]
 
 
@@ -120,6 +120,57 @@ def test_an_upstreams_refusal_for_openai_clients(
     status: int, type: str, message: str, code: str | None, expected: Any
 ) -> None:
     assert kind(UpstreamRefusal(status, type, message, code)) == expected
+
+
+TOO_LONG = "prompt is too long: 202630 tokens > 200000 maximum"
+TOO_MUCH = (
+    "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000, decrease input length or "
+    "`max_tokens` and try again"
+)
+VLLM = "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens."
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "words"),
+    [
+        (
+            400,
+            TOO_LONG,
+            "This model's maximum context length is 200000 tokens. However, your messages resulted in 202630 tokens. "
+            f"Please reduce the length of the messages. The upstream says: {TOO_LONG}",
+        ),
+        (
+            400,
+            TOO_MUCH,
+            "This model's maximum context length is 200000 tokens. However, you requested 254000 tokens (190000 in the "
+            "messages, 64000 in the completion). Please reduce the length of the messages or completion. "
+            f"The upstream says: {TOO_MUCH}",
+        ),
+        (
+            400,
+            "Your request exceeded model token limit: 9",
+            "This model's maximum context length is exceeded. Please reduce the length of the messages. "
+            "The upstream says: Your request exceeded model token limit: 9",
+        ),
+        (400, VLLM, VLLM),
+        (400, "prompt is odd", "prompt is odd"),
+        (401, "invalid x-api-key", "Incorrect API key provided. The upstream says: invalid x-api-key"),
+        (
+            401,
+            "x-api-key header is required",
+            "You didn't provide an API key. The upstream says: x-api-key header is required",
+        ),
+        (401, "Incorrect API key provided: sk-1", "Incorrect API key provided: sk-1"),
+        (404, "model: glm-9 [1m]", "The model `glm-9 [1m]` does not exist or you do not have access to it."),
+        (404, "model 'x' not found", "model 'x' not found"),
+        (404, "Not found", "Not found"),
+        (429, TOO_LONG, TOO_LONG),
+    ],
+)
+def test_sentences_by_which_openai_clients_tell_errors(status: int, message: str, words: str) -> None:
+    """LiteLLM, CrewAI, LangChain, Continue and pi look for them, some for nothing else."""
+    _, body = openai_error(UpstreamRefusal(status, INVALID, message))
+    assert body["error"]["message"] == words
 
 
 @pytest.mark.parametrize(
