@@ -77,6 +77,7 @@ def _forms(message: Block, call_ids: Sequence[str], remembered: Remembered) -> I
         path = "messages[].provider_specific_fields.thinking_blocks"
         yield path, _placed(_from_blocks(own_fields.get("thinking_blocks")), places)
     yield "messages[].content[].thinking", list(_among_parts(message.get("content")))
+    yield "messages[].content[].thinking_blocks", _placed(_inside_parts(message.get("content")), places)
     yield "", _placed(_from_blocks(known), places)
     for name in ("reasoning_content", "reasoning"):
         if isinstance(message.get(name), str):
@@ -111,6 +112,11 @@ def _among_parts(content: Any) -> Iterator[Thought]:
         calls += isinstance(part, dict) and part.get("type") == "tool_use"
         for block in _from_blocks([part]):
             yield Thought(block, characters, calls)
+
+
+def _inside_parts(content: Any) -> list[Block]:
+    """The blocks in a text part into which @openai/agents writes the whole message once more."""
+    return [block for part in _objects(content) for block in _from_blocks(part.get("thinking_blocks"))]
 
 
 def interleaved(text: list[Block], thoughts: Sequence[Thought], ends: bool) -> list[Block]:

@@ -48,6 +48,10 @@ FORMS: dict[str, tuple[Json, list[Json]]] = {
     ),
     "provider_specific_fields": ({"provider_specific_fields": {"thinking_blocks": [BLOCK]}}, [BLOCK]),
     "content parts": ({"content": [BLOCK, {"type": "text", "text": "a"}]}, [BLOCK]),
+    "a text part that repeats the message": (
+        {"content": [{"type": "text", "text": "a", "role": "assistant", "thinking_blocks": [BLOCK, REDACTED]}]},
+        [BLOCK, REDACTED],
+    ),
     "the first form that serves": ({"thinking_blocks": [], "content": [BLOCK], "reasoning_content": "hm"}, [BLOCK]),
     "a signature without text": ({"thinking_blocks": [BLOCK | {"thinking": ""}]}, [BLOCK | {"thinking": ""}]),
     "no signature": ({"thinking_blocks": [BLOCK | {"signature": ""}], "reasoning_content": "hm"}, []),
