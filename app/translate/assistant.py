@@ -113,7 +113,7 @@ def calls(message: Block, path: str) -> list[Call]:
         for index, call in enumerate(an_array(message["tool_calls"], f"{path}.tool_calls")):
             found.append(_call(call, f"{path}.tool_calls[{index}]"))
     if message.get("function_call") is not None:
-        found.append(_function("", message["function_call"], f"{path}.function_call"))
+        found.append(_function("", message["function_call"], f"{path}.function_call", {}))
     known = {call.id for call in found if call.id}
     for index, part in _tool_uses(message):
         call = _tool_use(part, f"{path}.content[{index}]")
@@ -146,18 +146,19 @@ def _tool_use(part: Block, path: str) -> Call:
 def _call(call: Any, path: str) -> Call:
     call = an_object(call, path)
     id = optional_string(call, "id", path) or ""
+    marks = cache_control(call, path)
     if call.get("custom") is not None:
         path = f"{path}.custom"
         custom = an_object(call["custom"], path)
-        return Call(path, id, _name(custom, path), text=a_string(custom.get("input"), f"{path}.input"))
+        return Call(path, id, _name(custom, path), text=a_string(custom.get("input"), f"{path}.input"), marks=marks)
     if call.get("function") is None:
         raise missing(f"{path}.function")
-    return _function(id, call["function"], f"{path}.function")
+    return _function(id, call["function"], f"{path}.function", marks)
 
 
-def _function(id: str, function: Any, path: str) -> Call:
+def _function(id: str, function: Any, path: str, marks: Block) -> Call:
     function = an_object(function, path)
-    return Call(f"{path}.arguments", id, _name(function, path), _arguments(function, "arguments", path))
+    return Call(f"{path}.arguments", id, _name(function, path), _arguments(function, "arguments", path), marks=marks)
 
 
 def _arguments(owner: Block, name: str, path: str) -> str | Block | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.profiles import Profile
-from tests.translate.requests import WEATHER, Json, body, text, translation, user
+from tests.translate.requests import WEATHER, Json, body, call, result, text, translation, user
 
 MARK: Json = {"cache_control": {"type": "ephemeral"}}
 LONG: Json = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -25,6 +25,15 @@ def test_marks_pass_on_tools_system_and_parts_with_their_ttl() -> None:
         tools=[WEATHER | {"cache_control": {"type": "ephemeral", "ttl": "1h"}}],
     )
     assert marks(sent) == [LONG["cache_control"], LONG["cache_control"], MARK["cache_control"]]
+
+
+def test_marks_pass_on_calls() -> None:
+    """AI SDK's openai-compatible provider writes a message's provider options into its calls."""
+    custom = {"id": "call_2", "type": "custom", "custom": {"name": "python", "input": "1"}} | LONG
+    calls = [call()["tool_calls"][0] | LONG, custom]
+    sent = body(user("hi"), {"role": "assistant", "tool_calls": calls}, result(), result("call_2"))
+    assert marks(sent) == [LONG["cache_control"]] * 2
+    assert [block["cache_control"] for block in sent["messages"][1]["content"]] == marks(sent)
 
 
 def test_only_the_last_four_stay() -> None:
