@@ -19,6 +19,12 @@ from app.translate.error_body import anthropic_error, openai_error
 
 _logger = logging.getLogger("anthropic_proxy.failures")
 
+_SERVED = (
+    "This proxy speaks OpenAI's Chat Completions API (/v1/chat/completions) and Anthropic's Messages API "
+    "(/v1/messages); set your client to one of them."
+)
+"""Told where neither is asked for: several clients use OpenAI's Responses API unless told otherwise."""
+
 
 def register(app: Flask) -> None:
     """Make `app` answer every failure; it never shows a page, a traceback or a text of a library."""
@@ -66,7 +72,7 @@ def answer_http(error: HTTPException) -> Response:
         response.headers["allow"] = allowed
         return response
     if error.code == 404:
-        return answer(errors.NotFound(f"There is no {request.path!r}; see the README for the paths that are."))
+        return answer(errors.NotFound(f"There is no {request.path!r} here. {_SERVED}"))
     failure = errors.InvalidRequest(error.description or "The request is malformed.")
     failure.status = error.code if error.code and 400 <= error.code < 500 else 500
     return answer(failure)

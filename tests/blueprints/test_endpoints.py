@@ -73,6 +73,11 @@ def test_unknown_paths_are_json_errors_of_their_api(
         assert answer.json["error"]["type"] == "not_found_error"
 
 
+def test_a_client_of_another_api_is_shown_the_way(proxy: Proxy) -> None:
+    answer = proxy().post("/v1/responses", json={"model": "m", "input": "hi"})
+    assert "/v1/chat/completions" in answer.json["error"]["message"]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"])
 def test_other_methods_are_told_which_one_is_right(proxy: Proxy, method: str, path: str) -> None:
