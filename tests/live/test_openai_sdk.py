@@ -155,6 +155,27 @@ def test_errors(
         assert raised.value.response.headers["retry-after"] == "7"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("status", "times"), [(400, 1), (401, 1), (404, 1), (500, 2), (529, 2)])
+def test_the_sdk_asks_again_as_often_as_it_was_told(
+    service: Service, upstream: FakeUpstream, status: int, times: int, stream: bool
+) -> None:
+    """Each try reaches the upstream once: the proxy adds none of its own, and none that was useless."""
+    before = len(upstream.requests)
+    messages: Any = [{"role": "user", "content": f"[[error:{status}]]"}]
+    with service.openai() as chat, pytest.raises(openai.APIStatusError):
+        chat.with_options(max_retries=1).chat.completions.create(model=MODEL, messages=messages, stream=stream)
+    assert len(upstream.requests) - before == times
+
+
+def test_a_client_that_waits_no_longer_ends_the_upstreams_work(service: Service, upstream: FakeUpstream) -> None:
+    messages: Any = [{"role": "user", "content": "[[wait:20]] slow"}]
+    with service.openai() as chat, pytest.raises(openai.APITimeoutError):
+        chat.with_options(timeout=0.5).chat.completions.create(model=MODEL, messages=messages)
+    assert upstream.requests[-1].finished.wait(3)
+    assert upstream.requests[-1].caller_left
+
+
 def test_an_error_in_the_middle_of_a_stream(chat: openai.OpenAI) -> None:
     messages: Any = [{"role": "user", "content": "[[error-midstream]] [[repeat:20]] text"}]
     stream = chat.chat.completions.create(model=MODEL, messages=messages, stream=True)
