@@ -7,7 +7,8 @@ import socket
 import ssl
 import time
 
-from app.waiting import READ, WRITE, Patience, readable_now, waits_on
+from app.polling import readable_now
+from app.waiting import READ, WRITE, Patience, waits_on
 
 READ_BYTES = 65536
 MAX_IDLE_SECONDS = 55.0

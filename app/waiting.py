@@ -17,13 +17,12 @@ import gevent.monkey
 from gevent.hub import Waiter
 
 from app.errors import ClientGone, UpstreamTimeout
+from app.polling import POLLRDHUP, new_poll, ready_now
 
 SWEEP_SECONDS = 0.5
 BREATH_SECONDS = 0.02
 READ, WRITE = 1, 2
 READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
-_POLLRDHUP = getattr(select, "POLLRDHUP", select.POLLHUP)
-"""The client closed its side; unlike a readable socket it does not mean a pipelined request."""
 
 
 @cache
@@ -51,7 +50,7 @@ class Client:
 
     def has_left(self) -> bool:
         """Whether the client has closed its side."""
-        return self.fileno() >= 0 and _ready_now(self.fileno(), _POLLRDHUP)
+        return self.fileno() >= 0 and ready_now(self.fileno(), POLLRDHUP)
 
 
 class Patience:
@@ -95,21 +94,6 @@ def waits_on(sock: socket.socket) -> Waits:
     return _HubWaits(sock.fileno()) if under_gevent() else _PollWaits(sock.fileno())
 
 
-def readable_now(sock: socket.socket) -> bool:
-    """Whether an idle socket has something to read, which on a pooled connection means it is of no use."""
-    return _ready_now(sock.fileno(), select.POLLIN)
-
-
-_new_poll = gevent.monkey.get_original("select", "poll")
-"""gevent takes `select.poll` away; polling without a timeout cannot block, so the original serves."""
-
-
-def _ready_now(fd: int, events: int) -> bool:
-    poller = _new_poll()
-    poller.register(fd, events)
-    return bool(poller.poll(0))
-
-
 def _verdict(outcome: str, patience: Patience) -> bool:
     if outcome == READY:
         return True
@@ -132,7 +116,7 @@ class _PollWaits:
         poller.register(self._fd, select.POLLIN if direction == READ else select.POLLOUT)
         client = patience.client.fileno()
         if client >= 0:
-            poller.register(client, _POLLRDHUP)
+            poller.register(client, POLLRDHUP)
         until = min(patience.deadline, patience.idle_at)
         ready = dict(poller.poll(max(0.0, until - time.monotonic()) * 1000))
         if self._fd in ready:
@@ -166,7 +150,7 @@ class _HubWaits:
             _sweep.remove(patience)
             patience.waiter = None
             _breath.taken()
-        if outcome == TIMED_OUT and _ready_now(self._fd, select.POLLIN if direction == READ else select.POLLOUT):
+        if outcome == TIMED_OUT and ready_now(self._fd, select.POLLIN if direction == READ else select.POLLOUT):
             return True  # this worker was busy, not the upstream silent
         return True if outcome == READY else _verdict(outcome, patience)
 
@@ -210,9 +194,9 @@ class _Sweep:
         self._wake_the_left(clients)
 
     def _wake_the_left(self, clients: dict[int, Patience]) -> None:
-        poller = _new_poll()
+        poller = new_poll()
         for fd in clients:
-            poller.register(fd, _POLLRDHUP)
+            poller.register(fd, POLLRDHUP)
         for fd, _ in poller.poll(0):
             self._wake(clients[fd], GONE)
 
