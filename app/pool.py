@@ -36,8 +36,8 @@ class Pool:
         Raises UpstreamUnreachable if there is no connection, UpstreamTimeout, ClientGone.
         """
         for connection in self._connections(patience):
-            patience.begin(first_byte)
             try:
+                patience.begin(first_byte)
                 connection.send(request, patience)
             except NotSent:
                 connection.close()

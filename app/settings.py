@@ -92,6 +92,7 @@ class Settings:
     upstream_connect_timeout: float = setting("UPSTREAM_CONNECT_TIMEOUT", 10.0, seconds)
     upstream_read_timeout: float = setting("UPSTREAM_READ_TIMEOUT", 300.0, seconds)
     upstream_first_byte_timeout: float | None = setting("UPSTREAM_FIRST_BYTE_TIMEOUT", None, seconds)
+    upstream_total_timeout: float = setting("UPSTREAM_TOTAL_TIMEOUT", 3600.0, seconds)
     upstream_ca_file: str = setting("UPSTREAM_CA_FILE", "", readable_file)
     upstream_proxy: str = setting("UPSTREAM_PROXY", "", proxy_url)
     retry_overloaded: bool = setting("RETRY_OVERLOADED", False, truth)

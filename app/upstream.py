@@ -135,8 +135,9 @@ class Upstream:
         Raises UpstreamUnreachable, UpstreamTimeout, UpstreamBroken, ClientGone.
         """
         interval = self._settings.keepalive_interval if keep_alive else None
+        latest = time.monotonic() + self._settings.upstream_total_timeout
         for attempt in range(RETRIES + 1):
-            request = Outbound(method, self.base + path, headers, body, Patience(client, interval))
+            request = Outbound(method, self.base + path, headers, body, Patience(client, interval, latest))
             answer = self._sent_once(request)
             pause = self._pause(answer, attempt)
             if pause is None:

@@ -56,15 +56,19 @@ class Client:
 class Patience:
     """What one exchange waits for, and how long.
 
-    `deadline` is a `time.monotonic()` instant. Once `client` was not written to for `interval` seconds a wait
-    returns IDLE, so that a stream can be kept alive (None: it never does).
+    `deadline` and `latest` are `time.monotonic()` instants: the end of the present wait, and of all waits together.
+    Once `client` was not written to for `interval` seconds a wait returns IDLE, so that a stream can be kept alive
+    (None: it never does).
     """
 
-    __slots__ = ("client", "deadline", "interval", "waiter")
+    __slots__ = ("client", "deadline", "interval", "latest", "waiter")
 
-    def __init__(self, client: Client | None = None, interval: float | None = None) -> None:
+    def __init__(
+        self, client: Client | None = None, interval: float | None = None, latest: float = float("inf")
+    ) -> None:
         self.client = client or Client()
         self.interval = interval
+        self.latest = latest
         self.deadline = 0.0
         self.waiter: Any = None
 
@@ -73,8 +77,20 @@ class Patience:
         return self.client.written_at + self.interval if self.interval else float("inf")
 
     def begin(self, seconds: float) -> None:
-        """Start the clock: `seconds` until the deadline."""
-        self.deadline = time.monotonic() + seconds
+        """Start the clock: `seconds` until the deadline, or less if the time for all waits is up before.
+
+        Raises UpstreamTimeout if it is up now: who always has one more byte to send is never waited for.
+        """
+        now = time.monotonic()
+        self.deadline = min(now + seconds, self.latest)
+        if now >= self.latest:
+            raise self.timeout()
+
+    def timeout(self) -> UpstreamTimeout:
+        """What a wait that reached its deadline raises."""
+        if self.deadline >= self.latest:
+            return UpstreamTimeout("The upstream's answer took longer than UPSTREAM_TOTAL_TIMEOUT allows.")
+        return UpstreamTimeout("The upstream did not answer in time; try again, or raise UPSTREAM_READ_TIMEOUT.")
 
 
 class Waits(Protocol):
@@ -102,7 +118,7 @@ def _verdict(outcome: str, patience: Patience) -> bool:
         return False
     if outcome == GONE:
         raise ClientGone("The client left.")
-    raise UpstreamTimeout("The upstream did not answer in time; try again, or raise UPSTREAM_READ_TIMEOUT.")
+    raise patience.timeout()
 
 
 class _PollWaits:

@@ -88,6 +88,7 @@ BAD: dict[str, list[str]] = {
     "UPSTREAM_CONNECT_TIMEOUT": ["0", "-1", "nan", "inf", "10s"],
     "UPSTREAM_READ_TIMEOUT": ["0"],
     "UPSTREAM_FIRST_BYTE_TIMEOUT": ["0"],
+    "UPSTREAM_TOTAL_TIMEOUT": ["0", "an hour"],
     "UPSTREAM_CA_FILE": ["/no/such/file.pem", "/"],
     "UPSTREAM_PROXY": ["proxy:3128", "https://proxy:3128", "http://proxy", "http://user:pass@proxy:3128"],
     "CLIENT_BODY_TIMEOUT": ["0"],

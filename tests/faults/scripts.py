@@ -228,6 +228,21 @@ def endless(peer: Peer) -> bool:
         peer.send(piece)
 
 
+def dribbled_body(peer: Peer) -> bool:
+    """Never silent for long and never whole: a comment, or the blanks before a JSON body, byte by byte."""
+    peer.send(chunked_head(peer) + (chunk(BEGINNING + b":") if peer.streams else b""))
+    while True:
+        peer.send(chunk(b" "))
+        peer.stay(0.05)
+
+
+def endless_pings(peer: Peer) -> bool:
+    peer.send(chunked_head(peer) + (chunk(BEGINNING) if peer.streams else b""))
+    while True:
+        peer.send(chunk(PING if peer.streams else b" "))
+        peer.stay(0.05)
+
+
 BOMB_BEGINNINGS = {True: BEGINNING + b"data: ", False: b'{"content": "'}
 
 
