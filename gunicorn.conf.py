@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gevent
 from dotenv import dotenv_values
-from gevent import GreenletExit
 from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
@@ -151,11 +151,41 @@ class OneWriteResponse(wsgi.Response):
 
 
 class GracefulWorker(GeventWorker):
-    """gunicorn's gevent worker, except that an idle connection ends quietly with it."""
+    """gunicorn's gevent worker, except that what is still open when the grace is over gets to say so: the application
+    turns a killed wait into an error for its client. An idle connection ends quietly."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.connections: set[gevent.Greenlet] = set()
+        self.grace_is_over = False
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        greenlet = gevent.getcurrent()
+        self.connections.add(greenlet)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self.connections.discard(greenlet)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM; a reload sends it again and again until the worker has ended."""
+        if self.alive:
+            gevent.spawn_later(GRACEFUL_TIMEOUT, self.end_connections)
+        super().handle_exit(sig, frame)
+
+    def end_connections(self) -> None:
+        self.log.info("The grace is over: ending %d open connections", len(self.connections))
+        self.grace_is_over = True
+        gevent.killall(list(self.connections), block=False)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        super().handle_request(listener_name, req, sock, addr)
+        if self.grace_is_over:
+            raise StopIteration
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """By itself it logs a traceback and sends a 500 that nobody asked for, which the next request would read."""
-        if not isinstance(exc, GreenletExit):
+        if not isinstance(exc, gevent.GreenletExit):
             super().handle_error(req, client, addr, exc)
 
 
@@ -203,14 +233,17 @@ timeout = 60
 # close, or a request can meet a connection that is just being closed.
 keepalive = 10
 # What open streams get to finish after SIGTERM or SIGHUP.
-graceful_timeout = whole("GRACEFUL_TIMEOUT", 30, 1, 86_400)
+GRACEFUL_TIMEOUT = whole("GRACEFUL_TIMEOUT", 30, 1, 86_400)
+# Then the worker tells what is still open that it ends; the master kills it when that takes longer than this.
+ENDING_SECONDS = 5
+graceful_timeout = GRACEFUL_TIMEOUT + ENDING_SECONDS
 # When whoever supervises this process sends SIGKILL, as it says itself: not before the streams had their
 # time.
-STOP_TIMEOUT = whole("STOP_TIMEOUT", graceful_timeout + 10, 1, 1_000_000)
-if graceful_timeout >= STOP_TIMEOUT:
+STOP_TIMEOUT = whole("STOP_TIMEOUT", GRACEFUL_TIMEOUT + 10, 1, 1_000_000)
+if GRACEFUL_TIMEOUT >= STOP_TIMEOUT:
     sys.exit(
-        f"GRACEFUL_TIMEOUT={graceful_timeout}: expected less than the {STOP_TIMEOUT} s until SIGKILL; "
-        f"raise those to {graceful_timeout + 10} or more (in supervisord.conf: stopwaitsecs and STOP_TIMEOUT)"
+        f"GRACEFUL_TIMEOUT={GRACEFUL_TIMEOUT}: expected less than the {STOP_TIMEOUT} s until SIGKILL; "
+        f"raise those to {GRACEFUL_TIMEOUT + 10} or more (in supervisord.conf: stopwaitsecs and STOP_TIMEOUT)"
     )
 
 # --- metrics

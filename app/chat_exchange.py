@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from app.errors import ClientGone, UpstreamError, UpstreamRefusal
+from app.errors import ClientGone, ShuttingDown, UpstreamError, UpstreamRefusal
 from app.headers import chat_headers, listing, openai_headers
 from app.json_body import dump_json
 from app.lessons import lesson
@@ -86,7 +86,7 @@ class ChatExchange:
                 began = True
                 yield frame
                 del frame
-        except UpstreamError as error:
+        except (UpstreamError, ShuttingDown) as error:
             if not began:
                 raise
             self._record.failed(error)

@@ -15,6 +15,7 @@ ProxyError
     UpstreamUnreachable     502, no connection, so the request was never sent
     UpstreamBroken          502, the answer was cut or is not what the API documents
     UpstreamTimeout         504
+  ShuttingDown            503, this process ends before the answer does
   ClientGone              the client left; there is nobody to answer
 """
 
@@ -107,6 +108,15 @@ class UpstreamBroken(UpstreamError):
 
 class UpstreamTimeout(UpstreamError):
     status = 504
+
+
+class ShuttingDown(ProxyError):
+    """The grace that a stop or reload gives to open requests is over; another process may answer the next."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The proxy is stopping or restarting and could not wait for the answer; send it again.")
 
 
 class ClientGone(ProxyError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.documented_stream import DocumentedStream
-from app.errors import ClientGone, UpstreamBroken, UpstreamError
+from app.errors import ClientGone, ProxyError, ShuttingDown, UpstreamBroken, UpstreamError
 from app.headers import listing, messages_headers, passed_back
 from app.json_body import dump_json
 from app.redaction import headers_without_keys, quotes_key, without_keys
@@ -80,7 +80,7 @@ class MessagesExchange:
             for frame in self._frames():
                 began = True
                 yield frame
-        except UpstreamError as error:
+        except (UpstreamError, ShuttingDown) as error:
             if not began:
                 raise
             self._record.failed(error)
@@ -177,7 +177,7 @@ class MessagesExchange:
         clean = error.native and not quotes_key(error.body, self._caller.credentials.values())
         return frame if clean else self._error_event(error)
 
-    def _error_event(self, error: UpstreamError) -> bytes:
+    def _error_event(self, error: ProxyError) -> bytes:
         clean = without_keys(error, self._caller.credentials.values())
         return encode_event(anthropic_error(clean, self._caller.request_id)[1])
 

@@ -6,6 +6,7 @@ and polls their client sockets in one system call. Elsewhere (`flask run`, tests
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -14,9 +15,10 @@ from typing import Any, Protocol
 
 import gevent
 import gevent.monkey
+from gevent import GreenletExit
 from gevent.hub import Waiter
 
-from app.errors import ClientGone, UpstreamTimeout
+from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
 from app.polling import POLLRDHUP, new_poll, ready_now
 
 SWEEP_SECONDS = 0.5
@@ -63,9 +65,7 @@ class Patience:
 
     __slots__ = ("client", "deadline", "interval", "latest", "waiter")
 
-    def __init__(
-        self, client: Client | None = None, interval: float | None = None, latest: float = float("inf")
-    ) -> None:
+    def __init__(self, client: Client | None = None, interval: float | None = None, latest: float = math.inf) -> None:
         self.client = client or Client()
         self.interval = interval
         self.latest = latest
@@ -74,7 +74,7 @@ class Patience:
 
     @property
     def idle_at(self) -> float:
-        return self.client.written_at + self.interval if self.interval else float("inf")
+        return self.client.written_at + self.interval if self.interval else math.inf
 
     def begin(self, seconds: float) -> None:
         """Start the clock: `seconds` until the deadline, or less if the time for all waits is up before.
@@ -99,7 +99,7 @@ class Waits(Protocol):
     def wait(self, direction: int, patience: Patience) -> bool:
         """True once the socket is ready, False when the client should be kept alive.
 
-        Raises UpstreamTimeout at the deadline, ClientGone when the client has closed its side.
+        Raises UpstreamTimeout at the deadline, ClientGone when the client left, ShuttingDown when gevent kills it.
         """
 
     def close(self) -> None: ...
@@ -161,6 +161,8 @@ class _HubWaits:
         _sweep.add(patience)
         try:
             outcome = waiter.get()
+        except GreenletExit:
+            raise ShuttingDown from None
         finally:
             watcher.stop()
             _sweep.remove(patience)
@@ -233,7 +235,10 @@ class _Breath:
 
     def take_if_due(self) -> None:
         if time.monotonic() - self._at > BREATH_SECONDS:
-            gevent.sleep(0)
+            try:
+                gevent.sleep(0)
+            except GreenletExit:
+                raise ShuttingDown from None
             self.taken()
 
 

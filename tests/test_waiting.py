@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
-from app.errors import ClientGone, UpstreamTimeout
+from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
 from app.waiting import READ, SWEEP_SECONDS, WRITE, Client, Patience, breathe, under_gevent, waits_on
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +99,16 @@ def test_a_client_that_sends_more_has_not_left(upstream: Pair, client: Pair) -> 
     assert not patience.client.has_left()
 
 
+def test_all_waits_together_have_an_end(upstream: Pair) -> None:
+    patience = Patience(latest=time.monotonic() + 0.2)
+    patience.begin(10)
+    with pytest.raises(UpstreamTimeout, match="UPSTREAM_TOTAL_TIMEOUT"):
+        waited(upstream[0], patience)
+    upstream[1].send(b"x")
+    with pytest.raises(UpstreamTimeout, match="UPSTREAM_TOTAL_TIMEOUT"):
+        patience.begin(10)
+
+
 def test_a_client_socket_that_is_closed_here_is_ignored(upstream: Pair, client: Pair) -> None:
     client[0].close()
     patience = Patience(Client(client[0]))
@@ -147,6 +158,23 @@ def test_all_of_this_under_gevent() -> None:
         check=False,
     )
     assert child.returncode == 0, child.stdout + child.stderr
+
+
+@pytest.mark.skipif(IN_CHILD not in os.environ, reason="only in the child")
+def test_whoever_is_killed_while_it_waits_can_say_so(upstream: Pair) -> None:
+    patience = Patience()
+    patience.begin(10)
+    raised: list[Exception] = []
+
+    def wait() -> None:
+        with pytest.raises(ShuttingDown) as error:
+            waited(upstream[0], patience)
+        raised.append(error.value)
+
+    greenlet = gevent.spawn(wait)
+    gevent.sleep(0.1)
+    greenlet.kill()
+    assert raised
 
 
 @pytest.mark.skipif(IN_CHILD not in os.environ, reason="only in the child")

@@ -11,9 +11,9 @@ import psutil
 from .answers import TEXT
 from .conftest import start
 from .gunicorn_server import GunicornServer
-from .raw_client import CHAT, MESSAGES, Client, Reply, ask, raw, request_body, request_bytes
+from .raw_client import CHAT, KINDS, MESSAGES, Client, Reply, ask, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .test_upstream_faults import text_of, unique
+from .test_upstream_faults import checked_error, error_of, events_of, text_of, unique
 
 
 def opened(server: GunicornServer, path: str, script: str) -> Client:
@@ -42,33 +42,44 @@ def test_sigterm_lets_streams_finish_and_refuses_new_connections(upstream: RawUp
         server.process.send_signal(signal.SIGTERM)
         server.wait_for(lambda port=server.port: refused(port), 1.5)  # type: ignore[misc]
         for client in clients:
-            reply_rest = b""
-            while piece := client.sock.recv(65536):
-                reply_rest += piece
-            assert reply_rest.endswith(b"0\r\n\r\n")
-            assert b"[DONE]" in reply_rest or b"message_stop" in reply_rest
+            rest = client.until(b"0\r\n\r\n")
+            assert b"[DONE]" in rest or b"message_stop" in rest
             client.sock.close()
         assert server.process.wait(5) == 0
         assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_streams_that_outlast_the_grace_are_cut_and_not_ended(upstream: RawUpstream) -> None:
+def test_what_outlasts_the_grace_is_told_so(upstream: RawUpstream) -> None:
+    """A stream ends with its API's error and never as if it were complete; who has no byte yet gets a 503."""
     for server in start(**environ(upstream, GRACEFUL_TIMEOUT=1)):
-        model = unique("talkative")
-        client = Client(server.port)
-        client.send(request_bytes(CHAT, request_body(CHAT, model, True)))
-        client.until(b"more ")
+        family = [server.process_info, *server.workers()]
+        asked = [(path, stream, script) for path, stream in KINDS for script in ("silence", "silence-mid-body")]
+        asked += [(path, True, "talkative") for path in (CHAT, MESSAGES)]
+        clients = [(Client(server.port), unique(script)) for _, _, script in asked]
+        for (path, stream, _), (client, model) in zip(asked, clients, strict=True):
+            client.send(request_bytes(path, request_body(path, model, stream)))
+        calls = [upstream.call_of(model) for _, model in clients]
+        time.sleep(0.2)
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        rest = b""
-        while piece := client.sock.recv(65536):
-            rest += piece
-        assert time.monotonic() - began < 5
-        assert b"[DONE]" not in rest
-        assert not rest.endswith(b"0\r\n\r\n"), "HTTP itself says that it was cut"
-        assert upstream.call_of(model).left.wait(2)
-        client.sock.close()
-        server.process.wait(5)
+        for (path, stream, script), (client, _) in zip(asked, clients, strict=True):
+            reply = client.reply()
+            assert 0.9 < time.monotonic() - began < 3
+            if stream and script != "silence":
+                *before, last = events_of(reply)
+                error = checked_error(last, path)
+                assert {} not in before, "no [DONE]"
+            else:
+                assert reply.status == 503
+                error = error_of(reply, path)
+            assert "again" in error["message"]
+            assert client.closed(1)
+            client.sock.close()
+        assert all(call.left.wait(1) for call in calls)
+        assert server.process.wait(5) == 0
+        assert time.monotonic() - began < 4.5
+        assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        assert server.log().count("ended_by=proxy error=ShuttingDown") == len(asked)
 
 
 class Asking:
@@ -118,6 +129,21 @@ def test_sighup_loses_no_request_and_cuts_no_stream(upstream: RawUpstream) -> No
                 for one in asking:
                     one.stop()
             assert all(answer.result() > 20 for answer in answers)
+
+
+def test_recycling_a_worker_cuts_no_stream(upstream: RawUpstream) -> None:
+    """Not by default; an operator can ask gunicorn for it."""
+    recycled = environ(upstream, WORKERS=1, GUNICORN_CMD_ARGS="--max-requests 3")
+    for server in start(**recycled):
+        before = server.worker.pid
+        streams = [opened(server, path, "slow") for path in (CHAT, MESSAGES)]
+        assert ask(server.port, CHAT, unique("good"), False).headers["connection"] == "close", "the third request"
+        for client in streams:
+            rest = client.until(b"0\r\n\r\n")
+            assert b"[DONE]" in rest or b"message_stop" in rest
+            client.sock.close()
+        server.wait_for(lambda: [worker.pid for worker in server.workers()] not in ([], [before]))  # noqa: B023
+        assert text_of(ask(server.port, CHAT, unique("good"), False), CHAT, False) == TEXT
 
 
 def test_an_idle_connection_ends_quietly_with_its_worker(upstream: RawUpstream) -> None:

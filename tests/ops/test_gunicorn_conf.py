@@ -40,7 +40,7 @@ def test_defaults_are_those_of_the_application(environ: pytest.MonkeyPatch) -> N
     assert config["bind"] == f"{settings.host}:{settings.port}" == "0.0.0.0:5000"
     assert config["workers"] == settings.workers
     assert config["worker_connections"] == settings.worker_connections
-    assert config["graceful_timeout"] == settings.graceful_timeout
+    assert config["GRACEFUL_TIMEOUT"] == settings.graceful_timeout
     assert config["loglevel"] == settings.log_level
     assert config["LOG_FORMAT"] == settings.log_format
 
@@ -84,6 +84,9 @@ def test_times_fit_together(environ: pytest.MonkeyPatch) -> None:
     config = runpy.run_path(str(CONFIG))
     assert config["keepalive"] > 5, "httpx keeps an idle connection for 5 s and must be the first to close it"
     assert config["timeout"] >= config["graceful_timeout"]
+    assert config["GRACEFUL_TIMEOUT"] + 3 < config["graceful_timeout"] < config["STOP_TIMEOUT"], (
+        "first the streams end, then the worker, then the master"
+    )
 
 
 def test_an_ipv6_host_is_bracketed(environ: pytest.MonkeyPatch) -> None:
@@ -99,7 +102,7 @@ def test_the_environment_wins_over_dotenv_and_empty_is_unset(environ: pytest.Mon
     environ.setenv("PORT", "5002")
     environ.setenv("GRACEFUL_TIMEOUT", " ")
     config = runpy.run_path(str(copy))
-    assert (config["bind"], config["workers"], config["graceful_timeout"]) == ("127.0.0.2:5002", 2, 7)
+    assert (config["bind"], config["workers"], config["GRACEFUL_TIMEOUT"]) == ("127.0.0.2:5002", 2, 7)
     assert "HOST" not in __import__("os").environ, "a value of .env in the master would outlive the file's change"
 
 
