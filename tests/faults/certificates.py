@@ -1,8 +1,13 @@
 """A certificate authority of our own and certificates from it, made by the `openssl` command."""
 
+import shutil
 import ssl
 import subprocess
 from pathlib import Path
+
+import pytest
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command makes the certificates")
 
 
 class Authority:

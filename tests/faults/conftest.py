@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .certificates import Authority
 from .gunicorn_server import GunicornServer
 from .raw_upstream import RawUpstream
 from .scripts import SCRIPTS, build_bombs, redirect
@@ -68,6 +69,27 @@ def patient_server(upstream: RawUpstream) -> Iterator[GunicornServer]:
         CLIENT_BODY_TIMEOUT=2,
         MAX_BODY_BYTES=1_000_000,
         RETRY_OVERLOADED="true",
+    )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def tls_upstream(authority: Authority) -> Iterator[RawUpstream]:
+    with RawUpstream(SCRIPTS, authority.server_context("localhost")) as raw:
+        yield raw
+
+
+@pytest.fixture(scope="session")
+def tls_server(authority: Authority, tls_upstream: RawUpstream) -> Iterator[GunicornServer]:
+    yield from start(
+        UPSTREAM_BASE=f"https://localhost:{tls_upstream.port}",
+        UPSTREAM_CA_FILE=authority.ca_file,
+        UPSTREAM_CONNECT_TIMEOUT=CONNECT_TIMEOUT,
+        UPSTREAM_READ_TIMEOUT=READ_TIMEOUT,
     )
 
 

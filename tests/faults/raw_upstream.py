@@ -53,9 +53,24 @@ class Peer:
 
     def stay(self, seconds: float = LONGEST_STAY) -> None:
         """Wait; raises ConnectionAbortedError as soon as the proxy closes."""
-        if select.select([self._sock], [], [], seconds)[0] and not self._sock.recv(1, socket.MSG_PEEK):
+        if select.select([self._sock], [], [], seconds)[0] and self._has_left():
             self.call.left.set()
             raise ConnectionAbortedError
+
+    def _has_left(self) -> bool:
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return not self._sock.recv(1, socket.MSG_PEEK)
+        try:
+            return not self._sock.recv(1)
+        except ssl.SSLError:
+            return True
+
+    def say_goodbye(self) -> None:
+        """Send TLS's close_notify, without waiting for the proxy's."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            self._sock.settimeout(0)
+            with contextlib.suppress(OSError):
+                self._sock.unwrap()
 
     def reset(self) -> None:
         """End the connection with RST."""
@@ -64,13 +79,15 @@ class Peer:
 
 
 class RawUpstream:
-    """Listens on 127.0.0.1 at a free port, for a `with` statement. `scripts` take a Peer and return whether the
+    """Listens on `host` at a free port, for a `with` statement. `scripts` take a Peer and return whether the
     connection stays open for the next request.
 
     With `tls` each connection is wrapped first; `stalls` makes it sit there instead of shaking hands.
     """
 
-    def __init__(self, scripts: dict[str, Any], tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(
+        self, scripts: dict[str, Any], tls: ssl.SSLContext | None = None, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
         self._scripts = scripts
         self.tls = tls
         self.stalls = False
@@ -79,7 +96,8 @@ class RawUpstream:
         self.accepted = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=1024)
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._accept, daemon=True)
 

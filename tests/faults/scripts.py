@@ -328,6 +328,19 @@ def until_close(peer: Peer) -> bool:
     return False
 
 
+def until_goodbye(peer: Peer) -> bool:
+    """The same with TLS's own end before that of the connection."""
+    until_close(peer)
+    peer.say_goodbye()
+    return False
+
+
+def goodbye_mid_body(peer: Peer) -> bool:
+    _cut(peer)
+    peer.say_goodbye()
+    return False
+
+
 def stays_open(peer: Peer) -> bool:
     """Whole, but the end of the HTTP message never comes."""
     if not peer.streams:

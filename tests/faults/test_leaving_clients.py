@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from .awaiting import wait_until
+from .certificates import needs_openssl
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .test_upstream_connections import authority, needs_openssl, tls_server, tls_upstream
 from .test_upstream_faults import unique
 
-__all__ = ["authority", "tls_server", "tls_upstream"]  # fixtures
 WITHIN = 2.0
 STREAMS = [path for path, stream in KINDS if stream]
 
