@@ -1,13 +1,12 @@
 """CPU-bound work in gevent's native threads, so that the hub keeps serving."""
 
 from collections.abc import Callable
+from functools import cache
 
-import gevent
-import gevent.lock
 import gevent.monkey
+from gevent.threadpool import ThreadPool
 
-# The hub's threads also resolve host names: counting must never take them all.
-_SLOTS = gevent.lock.BoundedSemaphore(2)
+THREADS = 2
 
 
 def is_gevent_worker() -> bool:
@@ -23,5 +22,10 @@ def run(task: Callable[[], object]) -> None:
     if not is_gevent_worker():
         task()
         return
-    with _SLOTS:
-        gevent.get_hub().threadpool.apply(task)
+    _threads().apply(task)
+
+
+@cache
+def _threads() -> ThreadPool:
+    """Not the hub's: those look host names up, and a name server that does not answer holds them all for a while."""
+    return ThreadPool(THREADS)
