@@ -43,6 +43,7 @@ class Dialer:
         self._timeout = timeout
         self._tls: ssl.SSLContext | None = None
         self._noted = ("", 0)
+        self._family = socket.AF_UNSPEC
 
     def dial(self, patience: Patience) -> Connection:
         """A new connection. Raises UpstreamUnreachable, UpstreamTimeout, ClientGone."""
@@ -75,7 +76,7 @@ class Dialer:
         address = self._address
         proxy = urlsplit(address.proxy) if address.proxy else None
         host, port = (proxy.hostname or "", proxy.port or 0) if proxy else (address.host, address.port)
-        connection = _connected(_looked_up(host, port, patience), patience)
+        connection = self._connected(_looked_up(host, port, patience), patience)
         try:
             if address.scheme == "https":
                 if proxy:
@@ -85,6 +86,27 @@ class Dialer:
             connection.close()
             raise
         return connection
+
+    def _connected(self, places: list[Any], patience: Patience) -> Connection:
+        """A connection to the first of `places` that takes one. Raises the last one's OSError or UpstreamTimeout.
+
+        Each gets its share of the time, and the family that last took one comes first: many networks drop IPv6, and
+        the wait for an address that never answers must leave some for IPv4.
+        """
+        until = patience.deadline
+        failure: Exception = OSError("the name has no address")
+        places = sorted(places, key=lambda place: place[0] != self._family)
+        for tried, place in enumerate(places):
+            patience.begin((until - time.monotonic()) / (len(places) - tried))
+            try:
+                connection = _connection_to(place, patience)
+            except (OSError, UpstreamTimeout) as error:
+                failure = error
+            else:
+                self._family = place[0]
+                patience.begin(until - time.monotonic())
+                return connection
+        raise failure
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -105,25 +127,18 @@ def _looked_up(host: str, port: int, patience: Patience) -> list[Any]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-def _connected(places: list[Any], patience: Patience) -> Connection:
-    """A connection to the first of `places` that takes one. Raises the last one's OSError."""
-    refusal = OSError("the name has no address")
-    for family, kind, protocol, _, place in places:
-        sock = socket.socket(family, kind, protocol)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection = Connection(sock)
-        try:
-            connection.connect(place, patience)
-        except OSError as error:
-            connection.close()
-            refusal = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise refusal
+def _connection_to(place: Any, patience: Patience) -> Connection:
+    family, kind, protocol, _, address = place
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection = Connection(sock)
+    try:
+        connection.connect(address, patience)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _open_tunnel(connection: Connection, address: Address, patience: Patience) -> None:

@@ -33,9 +33,9 @@ def upstream(elsewhere: RawUpstream) -> Iterator[RawUpstream]:
         yield raw
 
 
-def start(**environ: object) -> Iterator[GunicornServer]:
+def start(application: str = "wsgi:app", **environ: object) -> Iterator[GunicornServer]:
     """A server for as long as the iterator is not asked for another; its log is watched for tracebacks."""
-    with GunicornServer(**environ) as server:
+    with GunicornServer(application, **environ) as server:
         _servers.append(server)
         try:
             yield server
