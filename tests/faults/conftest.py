@@ -73,6 +73,17 @@ def patient_server(upstream: RawUpstream) -> Iterator[GunicornServer]:
 
 
 @pytest.fixture(scope="session")
+def two_workers(upstream: RawUpstream) -> Iterator[GunicornServer]:
+    """Two workers whose upstream may be silent for longer than any test is."""
+    yield from start(
+        UPSTREAM_BASE=f"http://127.0.0.1:{upstream.port}",
+        WORKERS=2,
+        UPSTREAM_READ_TIMEOUT=60,
+        KEEPALIVE_INTERVAL=KEEPALIVE_INTERVAL,
+    )
+
+
+@pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"))
 

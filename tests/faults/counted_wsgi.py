@@ -1,7 +1,9 @@
-"""The service with one path more: /greenlets tells how many greenlets its worker has, and /connections how many open
+"""The service with one path more: /counts tells which worker answers, how many greenlets it has, and how many open
 sockets to the upstream."""
 
 import gc
+import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,15 +12,16 @@ from greenlet import greenlet
 from app.connection import Connection
 from wsgi import app as service
 
-COUNTED = {"/greenlets": greenlet, "/connections": Connection}
-
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    kind = COUNTED.get(environ["PATH_INFO"])
-    if kind is None:
+    if environ["PATH_INFO"] != "/counts":
         return service(environ, start_response)
     gc.collect()
-    living = [item for item in gc.get_objects() if isinstance(item, kind) and not getattr(item, "dead", False)]
-    body = str(len(living)).encode()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    counts = {"pid": os.getpid(), "greenlets": living(greenlet), "connections": living(Connection)}
+    body = json.dumps(counts).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def living(kind: type) -> int:
+    return sum(isinstance(item, kind) and not getattr(item, "dead", False) for item in gc.get_objects())

@@ -1,4 +1,4 @@
-"""Thousands of good and faulty requests, and whether the worker's memory, descriptors and greenlets stay flat.
+"""Thousands of good and faulty requests, and whether the workers' memory, descriptors and greenlets stay flat.
 
 By hand, from the project's folder: `python -m tests.faults.soak 20000`
 """
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import psutil
+
 from .answers import MEGABYTE
 from .gunicorn_server import GunicornServer
 from .raw_client import KINDS, Client, raw, request_body, request_bytes
@@ -18,6 +20,8 @@ from .raw_upstream import RawUpstream
 from .scripts import SCRIPTS, redirect
 
 CLIENTS = 16
+WORKERS = 2
+COUNTS = b"GET /counts HTTP/1.1\r\nHost: localhost\r\n\r\n"
 GOOD = ["good", "gzipped", "until-close", "late-last-chunk", "leftover", "cookie"]
 FAULTY = {
     "reset-before-head": 502,
@@ -41,7 +45,7 @@ HOSTILE = [b"", b"{", b"[]", b'{"model": NaN}', b"[" * 5000, b"\xff\xfe"]
 
 @dataclass(frozen=True)
 class Figures:
-    """What the worker holds."""
+    """What a worker holds."""
 
     megabytes: float
     descriptors: int
@@ -52,6 +56,7 @@ class Figures:
 def server_for(upstream: RawUpstream) -> GunicornServer:
     return GunicornServer(
         "tests.faults.counted_wsgi:app",
+        WORKERS=WORKERS,
         UPSTREAM_BASE=f"http://127.0.0.1:{upstream.port}",
         UPSTREAM_READ_TIMEOUT=5,
         CLIENT_BODY_TIMEOUT=2,
@@ -62,14 +67,19 @@ def scripted_upstream() -> RawUpstream:
     return RawUpstream(SCRIPTS | {"redirect-302": redirect(302, "http://127.0.0.1:9")})
 
 
-def figures(server: GunicornServer) -> Figures:
-    worker = server.worker
-
-    def counted(path: str) -> int:
-        return int(raw(server.port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()).body)
-
-    greenlets, connections = counted("/greenlets"), counted("/connections")
-    return Figures(worker.memory_info().rss / MEGABYTE, worker.num_fds(), greenlets, connections)
+def figures(server: GunicornServer) -> dict[int, Figures]:
+    """By worker: the kernel chooses who answers, so it is asked until all have."""
+    found: dict[int, Figures] = {}
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(50):
+            for counts in pool.map(lambda _: raw(server.port, COUNTS).json, range(4)):
+                pid = counts.pop("pid")
+                worker = psutil.Process(pid)
+                found[pid] = Figures(worker.memory_info().rss / MEGABYTE, worker.num_fds(), **counts)
+            if len(found) == WORKERS:
+                break
+    assert found.keys() == {worker.pid for worker in server.workers()}
+    return found
 
 
 def run(server: GunicornServer, requests: int, seed: int = 1) -> Counter[str]:

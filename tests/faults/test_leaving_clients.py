@@ -10,13 +10,13 @@ import pytest
 
 from .awaiting import wait_until
 from .certificates import needs_openssl
+from .conftest import KEEPALIVE_INTERVAL
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, request_body, request_bytes
 from .raw_upstream import RawUpstream
 from .test_upstream_faults import unique
 
 WITHIN = 2.0
-STREAMS = [path for path, stream in KINDS if stream]
 
 
 def opened(server: GunicornServer, path: str, model: str, stream: bool) -> Client:
@@ -32,36 +32,45 @@ def close(client: Client, abruptly: bool) -> None:
 
 
 @pytest.mark.parametrize("script", ["silence", "silence-mid-body"])
-def test_while_the_upstream_is_silent(patient_server: GunicornServer, upstream: RawUpstream, script: str) -> None:
-    def left(kind: tuple[tuple[str, bool], bool]) -> bool:
-        (path, stream), abruptly = kind
+def test_while_the_upstream_is_silent(two_workers: GunicornServer, upstream: RawUpstream, script: str) -> None:
+    """Before the first byte and in mid-stream, and with a stream that has been kept alive meanwhile."""
+
+    def left(case: tuple[tuple[str, bool], bool, float]) -> bool:
+        (path, stream), abruptly, seconds = case
         model = unique(script)
-        client = opened(patient_server, path, model, stream)
+        client = opened(two_workers, path, model, stream)
         call = upstream.call_of(model)
-        time.sleep(0.2)
+        time.sleep(seconds)
         close(client, abruptly)
         return call.left.wait(WITHIN)
 
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(left, itertools.product(KINDS, (False, True))))
+    before = two_workers.log().count("ended_by=client")
+    cases = list(itertools.product(KINDS, (False, True), (0.1, KEEPALIVE_INTERVAL + 0.7)))
+    with ThreadPoolExecutor(len(cases)) as pool:
+        assert all(pool.map(left, cases))
+    wait_until(lambda: two_workers.log().count("ended_by=client") >= before + len(cases))
 
 
 @pytest.mark.parametrize("abruptly", [False, True], ids=["FIN", "RST"])
-@pytest.mark.parametrize("path", STREAMS)
-def test_in_mid_stream(patient_server: GunicornServer, upstream: RawUpstream, path: str, abruptly: bool) -> None:
+@pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)
+def test_while_the_upstream_sends(
+    two_workers: GunicornServer, upstream: RawUpstream, path: str, stream: bool, abruptly: bool
+) -> None:
     model = unique("talkative")
-    client = opened(patient_server, path, model, True)
-    client.until(b"more ")
+    client = opened(two_workers, path, model, stream)
+    if stream:
+        client.until(b"more ")
+    call = upstream.call_of(model)
     close(client, abruptly)
-    assert upstream.call_of(model).left.wait(WITHIN)
+    assert call.left.wait(WITHIN)
 
 
 @pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)
 def test_while_an_endless_answer_comes_at_full_speed(
-    patient_server: GunicornServer, upstream: RawUpstream, path: str, stream: bool
+    two_workers: GunicornServer, upstream: RawUpstream, path: str, stream: bool
 ) -> None:
     model = unique("endless")
-    client = opened(patient_server, path, model, stream)
+    client = opened(two_workers, path, model, stream)
     upstream.call_of(model)
     close(client, False)
     assert upstream.call_of(model).left.wait(WITHIN)
@@ -84,31 +93,31 @@ def test_while_tls_stalls(tls_server: GunicornServer, tls_upstream: RawUpstream,
 
 
 def test_leaving_in_the_middle_of_ones_own_body_sends_nothing(
-    patient_server: GunicornServer, upstream: RawUpstream
+    two_workers: GunicornServer, upstream: RawUpstream
 ) -> None:
     model = unique("good")
-    with Client(patient_server.port) as client:
+    with Client(two_workers.port) as client:
         client.send(request_bytes(MESSAGES, request_body(MESSAGES, model, False))[:-20])
     time.sleep(0.3)
     assert upstream.calls_of(model) == []
 
 
-def test_a_hundred_leave_at_once_and_nothing_is_left(patient_server: GunicornServer, upstream: RawUpstream) -> None:
-    worker = patient_server.worker
-    before = worker.num_fds()
+def test_a_hundred_leave_at_once_and_nothing_is_left(two_workers: GunicornServer, upstream: RawUpstream) -> None:
+    workers = two_workers.workers()
+    before = sum(worker.num_fds() for worker in workers)
     models = [unique("silence") for _ in range(100)]
-    clients = [opened(patient_server, *KINDS[at % 4][:1], model, KINDS[at % 4][1]) for at, model in enumerate(models)]
+    clients = [opened(two_workers, *KINDS[at % 4][:1], model, KINDS[at % 4][1]) for at, model in enumerate(models)]
     for model in models:
         upstream.call_of(model)
     for client in clients:
         client.sock.close()
     for model in models:
         assert upstream.call_of(model).left.wait(WITHIN)
-    wait_until(lambda: worker.num_fds() <= before + 5, 3, "descriptors to be closed")
+    wait_until(lambda: sum(worker.num_fds() for worker in workers) <= before + 5, 3, "descriptors to be closed")
 
 
-def test_a_pipelined_request_is_not_taken_for_leaving(patient_server: GunicornServer) -> None:
-    with Client(patient_server.port) as client:
+def test_a_pipelined_request_is_not_taken_for_leaving(two_workers: GunicornServer) -> None:
+    with Client(two_workers.port) as client:
         first = request_bytes(CHAT, request_body(CHAT, unique("late"), False))
         client.send(first + request_bytes(CHAT, request_body(CHAT, unique("good"), False)))
         assert client.reply().status == 200
