@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,7 @@ class GunicornServer:
             command, cwd=ROOT, env=self._environ, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
         try:
-            self._wait_until_it_listens()
+            self._wait_until_it_serves()
         except BaseException:
             self._stop()
             raise
@@ -46,12 +47,15 @@ class GunicornServer:
     ) -> None:
         self._stop()
 
-    def _wait_until_it_listens(self) -> None:
+    def _wait_until_it_serves(self) -> None:
         workers = int(self._environ["WORKERS"])
         self.wait_for(lambda: self.log().count("Booting worker") >= workers and "Listening at" in self.log())
         match = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())
         assert match is not None
         self.port = int(match[1])
+        # Until a worker has loaded the application, connections wait in the backlog.
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=START_SECONDS):
+            pass
 
     def _stop(self) -> None:
         family = [self.process_info, *self.workers()] if self.process.poll() is None else []

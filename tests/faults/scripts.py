@@ -28,7 +28,7 @@ from .raw_upstream import Peer
 Script = Callable[[Peer], bool]
 PACE = 0.2
 """Seconds between the bytes of what comes dribbling."""
-PAUSE = 1.8
+PAUSE = 1.4
 """Seconds of silence that no timeout of the tests ends, but in which a stream must be kept alive."""
 
 

@@ -83,6 +83,7 @@ def test_workers_are_gevent_workers(environ: pytest.MonkeyPatch) -> None:
 def test_times_fit_together(environ: pytest.MonkeyPatch) -> None:
     config = runpy.run_path(str(CONFIG))
     assert config["keepalive"] > 5, "httpx keeps an idle connection for 5 s and must be the first to close it"
+    assert config["keepalive"] <= 15, "a head that never ends holds its connection for as long"
     assert config["timeout"] >= config["graceful_timeout"]
     assert config["GRACEFUL_TIMEOUT"] + 3 < config["graceful_timeout"] < config["STOP_TIMEOUT"], (
         "first the streams end, then the worker, then the master"
