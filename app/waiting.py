@@ -58,9 +58,8 @@ class Client:
 class Patience:
     """What one exchange waits for, and how long.
 
-    `deadline` and `latest` are `time.monotonic()` instants: the end of the present wait, and of all waits together.
-    Once `client` was not written to for `interval` seconds a wait returns IDLE, so that a stream can be kept alive
-    (None: it never does).
+    `deadline` and `latest` are `time.monotonic()` instants: the end of this wait, and of all waits together. Once
+    `client` was not written to for `interval` seconds a wait ends, so that a stream can be kept alive (None: never).
     """
 
     __slots__ = ("client", "deadline", "interval", "latest", "waiter")

@@ -167,10 +167,19 @@ def end_supervisord() -> None:
 
 
 def end_orphan(pid: int) -> None:
-    """End a service without supervisord: SIGTERM, and SIGKILL to its whole group after the same time."""
+    """End a service without supervisord: SIGTERM, and SIGKILL after the same time.
+
+    SIGKILL goes to its whole group if that is its own. In a group of somebody else's, such as the script's that
+    started it, the workers leave by themselves once their master is gone.
+    """
     os.kill(pid, signal.SIGTERM)
-    if not wait_for(lambda: command_of(pid) is None, stop_timeout()):
-        os.killpg(pid, signal.SIGKILL)
+    if wait_for(lambda: command_of(pid) is None, stop_timeout()):
+        return
+    with suppress(ProcessLookupError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
 
 
 def stop() -> None:

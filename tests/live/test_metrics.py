@@ -3,6 +3,7 @@
 import shutil
 import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,11 @@ WORKERS = 2
 class Measured:
     """A running proxy of two workers, and its metrics by (name, labels)."""
 
-    def __init__(self, server: GunicornServer, metrics_port: int) -> None:
+    def __init__(self, server: GunicornServer, metrics_port: int, host: str = "127.0.0.1") -> None:
         self.server = server
+        self.metrics_port = metrics_port
         self.booted = 0
-        self._metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        self._metrics_url = f"http://{host}:{metrics_port}/metrics"
         self.client = openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="k", max_retries=0)
 
     def value(self, name: str, **labels: str) -> float:
@@ -110,6 +112,22 @@ def test_another_worker_serves_them_when_one_is_killed(measured: Measured) -> No
         worker.kill()
         measured.wait_for_replacements(killed)
         assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200") == before
+
+
+def test_they_are_served_on_their_own_address_only(measured: Measured) -> None:
+    """METRICS_HOST is 127.0.0.1 by default; on Linux every 127.x.x.x is this machine."""
+    port = measured.metrics_port
+    assert measured.value("anthropic_proxy_open_requests") == 0
+    for url in (f"http://127.0.0.1:{measured.server.port}/metrics", f"http://127.0.0.2:{port}/metrics"):
+        with pytest.raises(urllib.error.URLError) as raised:
+            urllib.request.urlopen(url, timeout=5)
+        if isinstance(raised.value, urllib.error.HTTPError):
+            assert raised.value.code == 404
+            raised.value.close()
+    with GunicornServer(UPSTREAM_BASE="sandbox:", METRICS_PORT=port, METRICS_HOST="127.0.0.2") as other:
+        elsewhere = Measured(other, port, "127.0.0.2")
+        assert elsewhere.value("anthropic_proxy_open_requests") == 0
+        elsewhere.client.close()
 
 
 def test_their_files_go_with_the_service(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from functools import partial
 from pathlib import Path
@@ -239,31 +240,39 @@ def test_sighup_takes_new_settings_and_refuses_wrong_ones(project: Project) -> N
     assert health_status(project.port) == 200
 
 
+def metrics_served(host: str, port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as answer:
+            return b"anthropic_proxy_open_requests" in answer.read()
+    except urllib.error.URLError:
+        return False
+
+
+def test_sighup_switches_the_metrics(project: Project) -> None:
+    project.run("start.sh", GRACEFUL_TIMEOUT="1")
+    master, ports = project.pid, [free_port(), free_port()]
+
+    def reloaded(setting: str) -> None:
+        before = worker_pids(project, master)
+        (project.root / ".env").write_text(setting)
+        psutil.Process(master).send_signal(signal.SIGHUP)
+        wait_until(lambda: worker_pids(project, master).isdisjoint(before))
+
+    for port in ports:
+        reloaded(f"METRICS_PORT={port}")
+        wait_until(partial(metrics_served, "127.0.0.1", port))
+        assert not metrics_served("127.0.0.1", ports[port == ports[0]]), "only the port that is asked for"
+    reloaded("METRICS_PORT=0")
+    assert not any(metrics_served("127.0.0.1", port) for port in ports)
+    assert health_status(project.port) == 200
+
+
 def test_a_killed_service_is_started_again(project: Project) -> None:
     project.run("start.sh")
     killed = project.pid
     psutil.Process(killed).kill()
     wait_until(lambda: project.pid_file.exists() and project.pid != killed)
     wait_until(lambda: project.run("status.sh").returncode == 0)
-
-
-def test_stop_ends_a_service_that_lost_its_supervisord(project: Project) -> None:
-    project.run("start.sh")
-    psutil.Process(int((project.root / "run" / "supervisord.pid").read_text())).kill()
-    assert "nobody restarts it" in project.run("status.sh").stdout
-    assert project.run("stop.sh").returncode == 0
-    assert project.processes() == []
-
-
-def test_stop_kills_what_does_not_end(project: Project) -> None:
-    config = project.root / "supervisord.conf"
-    shorter = config.read_text().replace("stopwaitsecs=40", "stopwaitsecs=2").replace('"40"', '"2"')
-    config.write_text(shorter)
-    assert project.run("start.sh", GRACEFUL_TIMEOUT="1").returncode == 0
-    psutil.Process(project.pid).send_signal(signal.SIGSTOP)
-    assert project.run("stop.sh").returncode == 0
-    assert project.processes() == []
-    assert not project.pid_file.exists()
 
 
 def test_logs_and_control_socket_are_the_owners_alone(project: Project) -> None:
