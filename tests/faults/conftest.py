@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .answers import MEGABYTE
 from .certificates import Authority
 from .gunicorn_server import GunicornServer
 from .raw_upstream import RawUpstream
@@ -51,7 +52,6 @@ def server(upstream: RawUpstream) -> Iterator[GunicornServer]:
         UPSTREAM_BASE=f"http://127.0.0.1:{upstream.port}",
         UPSTREAM_READ_TIMEOUT=READ_TIMEOUT,
         UPSTREAM_CONNECT_TIMEOUT=CONNECT_TIMEOUT,
-        RETRY_OVERLOADED="false",
         SERVER_API_KEY="sk-server-key",
         ALLOW_ANONYMOUS="false",
     )
@@ -68,6 +68,7 @@ def patient_server(upstream: RawUpstream) -> Iterator[GunicornServer]:
         CLIENT_SEND_TIMEOUT=2,
         CLIENT_BODY_TIMEOUT=2,
         MAX_BODY_BYTES=1_000_000,
+        MAX_ANSWER_BYTES=24 * MEGABYTE,
         RETRY_OVERLOADED="true",
     )
 

@@ -383,6 +383,14 @@ def close_after(peer: Peer) -> bool:
     return False
 
 
+def reset_after(peer: Peer) -> bool:
+    """The same with RST."""
+    good(peer)
+    peer.stay(0.05)
+    peer.reset()
+    return False
+
+
 def talkative(peer: Peer) -> bool:
     """A stream that goes on and on, ten events a second."""
     peer.send(chunked_head(peer) + chunk(BEGINNING))
@@ -441,11 +449,21 @@ def slow(peer: Peer) -> bool:
     return True
 
 
-def overloaded_once(peer: Peer) -> bool:
-    """529 for the first request of a model, then an answer."""
-    seen = SEEN.setdefault(peer.call.model, 0)
-    SEEN[peer.call.model] = seen + 1
-    return good(peer) if seen else refusal(529, "overloaded_error", "retry-after: 0")(peer)
+def refused_once(status: int, type: str) -> Script:
+    """A refusal for the first request of a model, then an answer."""
+
+    def script(peer: Peer) -> bool:
+        seen = SEEN.setdefault(peer.call.model, 0)
+        SEEN[peer.call.model] = seen + 1
+        return good(peer) if seen else refusal(status, type, "retry-after: 0")(peer)
+
+    return script
+
+
+def late_overload(peer: Peer) -> bool:
+    """One that may be tried again, if no client was kept alive meanwhile."""
+    peer.stay(PAUSE)
+    return refusal(529, "overloaded_error", "retry-after: 0")(peer)
 
 
 def build_bombs() -> None:
@@ -466,6 +484,10 @@ SCRIPTS: dict[str, Script] = {
     "refused-429": refusal(429, "rate_limit_error", "retry-after: 7"),
     "refused-500": refusal(500, "api_error"),
     "refused-529": refusal(529, "overloaded_error"),
+    "429-once": refused_once(429, "rate_limit_error"),
+    "503-once": refused_once(503, "api_error"),
+    "529-once": refused_once(529, "overloaded_error"),
+    "500-once": refused_once(500, "api_error"),
     "overloaded": refusal(529, "overloaded_error", "retry-after: 0"),
     "overloaded-in-a-second": refusal(529, "overloaded_error", "retry-after: 1"),
     "overloaded-long": refusal(529, "overloaded_error", "retry-after: 60"),

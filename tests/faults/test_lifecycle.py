@@ -185,6 +185,13 @@ def worker_of(server: GunicornServer, client: Client) -> int:
     raise AssertionError("no worker has it")
 
 
+def test_readiness_asks_the_upstream_without_a_key_and_rarely(server: GunicornServer, upstream: RawUpstream) -> None:
+    for _ in range(3):
+        assert raw(server.port, b"GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+    (call,) = [call for call in upstream.calls if call.head.startswith(b"GET /v1/models ")]
+    assert not {"authorization", "x-api-key"} & set(call.headers)
+
+
 def test_health_is_all_that_runs_without_an_upstream() -> None:
     for server in start(UPSTREAM_BASE="http://127.0.0.1:9"):
         assert raw(server.port, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").status == 200

@@ -11,10 +11,10 @@ from .answers import TEXT
 from .awaiting import wait_until
 from .conftest import start
 from .gunicorn_server import GunicornServer
-from .raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, ask, request_body, request_bytes
+from .raw_client import CHAT, MESSAGES, Client, ask, request_body, request_bytes
 from .raw_upstream import RawUpstream
 from .scripts import SCRIPTS
-from .test_upstream_faults import ask_all, error_of, text_of, unique
+from .test_upstream_faults import ask_all, checked_error, error_of, events_of, text_of, unique
 
 
 def test_an_upstream_that_refuses_connections_and_comes_back(tmp_path: Path) -> None:
@@ -43,27 +43,41 @@ def test_an_upstream_that_refuses_connections_and_comes_back(tmp_path: Path) -> 
                 assert len(upstream.calls_of(model)) == 1
 
 
-@pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)
+@pytest.mark.parametrize("status", [429, 503, 529])
 def test_overload_is_tried_again_only_where_the_operator_asks(
-    server: GunicornServer, patient_server: GunicornServer, upstream: RawUpstream, path: str, stream: bool
+    server: GunicornServer, patient_server: GunicornServer, upstream: RawUpstream, status: int
 ) -> None:
-    model = unique("overloaded-once")
-    assert ask(server.port, path, model, stream).status in (503, 529)
-    assert len(upstream.calls_of(model)) == 1
+    for _, _, model, reply in ask_all(server, f"{status}-once"):
+        assert reply.status in (status, 503)
+        assert len(upstream.calls_of(model)) == 1
+    for path, stream, model, reply in ask_all(patient_server, f"{status}-once"):
+        assert text_of(reply, path, stream) == TEXT
+        assert len(upstream.calls_of(model)) == 2
 
-    model = unique("overloaded-once")
-    assert text_of(ask(patient_server.port, path, model, stream), path, stream) == TEXT
-    assert len(upstream.calls_of(model)) == 2
 
-    model = unique("overloaded")
-    assert ask(patient_server.port, path, model, stream).status in (503, 529)
-    assert len(upstream.calls_of(model)) == 3, "three times in all"
+@pytest.mark.parametrize(
+    ("script", "requests"), [("overloaded", 3), ("overloaded-long", 1), ("refused-529", 1), ("500-once", 1)]
+)
+def test_trying_again_is_bounded(
+    patient_server: GunicornServer, upstream: RawUpstream, script: str, requests: int
+) -> None:
+    """A long wait, or one that the upstream did not name, is the client's, and so is any other failure."""
+    for _, _, model, reply in ask_all(patient_server, script):
+        assert reply.status in (500, 503, 529)
+        assert script != "overloaded-long" or reply.headers["retry-after"] == "60"
+        assert len(upstream.calls_of(model)) == requests
 
-    model = unique("overloaded-long")
-    reply = ask(patient_server.port, path, model, stream)
-    assert reply.status in (503, 529)
-    assert reply.headers["retry-after"] == "60", "that long is the client's to wait"
-    assert len(upstream.calls_of(model)) == 1
+
+def test_nothing_is_tried_again_once_the_client_was_kept_alive(
+    patient_server: GunicornServer, upstream: RawUpstream
+) -> None:
+    models = {path: unique("late-overload") for path in (CHAT, MESSAGES)}
+    with ThreadPoolExecutor(2) as pool:
+        replies = pool.map(lambda path: ask(patient_server.port, path, models[path], True), models)
+        for (path, model), reply in zip(models.items(), replies, strict=True):
+            assert reply.status == 200
+            checked_error(events_of(reply)[-1], path)
+            assert len(upstream.calls_of(model)) == 1
 
 
 def test_a_client_that_left_meanwhile_is_not_asked_for_again(
