@@ -159,6 +159,19 @@ def test_settings_are_frozen_and_other_keys_ignored() -> None:
         settings.port = 1  # type: ignore[misc]
 
 
+def test_waits_are_limited_and_leave_time_to_think() -> None:
+    """Separately for connecting, the first byte, between bytes, and all together."""
+    settings = Settings()
+    assert settings.upstream_connect_timeout == 10
+    assert settings.first_byte_timeout == settings.upstream_read_timeout == 300
+    assert settings.upstream_total_timeout == 3600
+    assert Settings.from_env({"UPSTREAM_FIRST_BYTE_TIMEOUT": "900"}).first_byte_timeout == 900
+    assert settings.keepalive_interval == 15, "common proxies close a stream that is silent for 60 s"
+    assert settings.client_body_timeout == settings.client_send_timeout == 60
+    assert settings.max_body_bytes == 32 * 2**20, "as Anthropic's API"
+    assert not settings.retry_overloaded
+
+
 def test_less_patience_changes_nothing_else() -> None:
     hurried = Settings.from_env({"UPSTREAM_CONNECT_TIMEOUT": "2", "RETRY_OVERLOADED": "true"}).impatient(5)
     assert (hurried.upstream_connect_timeout, hurried.upstream_read_timeout, hurried.first_byte_timeout) == (2, 5, 5)

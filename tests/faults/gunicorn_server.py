@@ -1,5 +1,7 @@
 """The service as an operator runs it: gunicorn with gunicorn.conf.py, as processes of their own."""
 
+import contextlib
+import http.client
 import os
 import re
 import signal
@@ -7,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -54,8 +55,9 @@ class GunicornServer:
         assert match is not None
         self.port = int(match[1])
         # Until a worker has loaded the application, connections wait in the backlog.
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=START_SECONDS):
-            pass
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)) as client:
+            client.request("GET", "/health")
+            client.getresponse().read()
 
     def _stop(self) -> None:
         family = [self.process_info, *self.workers()] if self.process.poll() is None else []

@@ -328,6 +328,13 @@ def until_close(peer: Peer) -> bool:
     return False
 
 
+def talkative_until_close(peer: Peer) -> bool:
+    """A stream without chunks or length, of which a part is here and the rest is not."""
+    peer.send(head(kind_of(peer), version="1.0") + BEGINNING + delta("more "))
+    peer.stay()
+    return False
+
+
 def until_goodbye(peer: Peer) -> bool:
     """The same with TLS's own end before that of the connection."""
     until_close(peer)

@@ -35,6 +35,7 @@ FAULTY = {
     "redirect-302": 502,
     "close-mid-body": 502,
     "reset-mid-body": 502,
+    "silence-mid-body": 504,
     "half-an-event": 502,
     "length-too-short": 502,
     "refused-400": 400,
@@ -58,7 +59,7 @@ def server_for(upstream: RawUpstream) -> GunicornServer:
         "tests.faults.counted_wsgi:app",
         WORKERS=WORKERS,
         UPSTREAM_BASE=f"http://127.0.0.1:{upstream.port}",
-        UPSTREAM_READ_TIMEOUT=5,
+        UPSTREAM_READ_TIMEOUT=1,
         CLIENT_BODY_TIMEOUT=2,
     )
 

@@ -7,7 +7,7 @@ from .soak import figures, run, scripted_upstream, server_for
 
 def test_a_soak_leaves_nothing_behind() -> None:
     with scripted_upstream() as upstream, server_for(upstream) as server:
-        run(server, 400, seed=0)
+        run(server, 300, seed=0)
         time.sleep(1.5)
         before = figures(server)
         outcomes = run(server, 2000)

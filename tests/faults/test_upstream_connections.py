@@ -11,13 +11,13 @@ from .answers import TEXT
 from .awaiting import wait_until
 from .conftest import start
 from .gunicorn_server import GunicornServer
-from .raw_client import CHAT, MESSAGES, Client, ask, request_body, request_bytes
+from .raw_client import CHAT, KEY, MESSAGES, Client, ask, request_body, request_bytes
 from .raw_upstream import RawUpstream
 from .scripts import SCRIPTS
 from .test_upstream_faults import ask_all, checked_error, error_of, events_of, text_of, unique
 
 
-def test_an_upstream_that_refuses_connections_and_comes_back(tmp_path: Path) -> None:
+def test_an_upstream_that_refuses_connections_and_comes_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for server in start(UPSTREAM_BASE=f"http://127.0.0.1:{port}", UPSTREAM_CONNECT_TIMEOUT=1):
@@ -41,6 +41,21 @@ def test_an_upstream_that_refuses_connections_and_comes_back(tmp_path: Path) -> 
                     "a refused connection carried nothing: it is tried again"
                 )
                 assert len(upstream.calls_of(model)) == 1
+
+
+def test_netrc_and_proxy_variables_change_nothing(
+    upstream: RawUpstream, elsewhere: RawUpstream, tmp_path: Path
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1\nlogin somebody\npassword else\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    proxy = f"http://127.0.0.1:{elsewhere.port}"
+    diverting = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), proxy)
+    before = len(elsewhere.calls)
+    for server in start(UPSTREAM_BASE=f"http://127.0.0.1:{upstream.port}", HOME=tmp_path, **diverting):
+        for path, stream, model, reply in ask_all(server, "good"):
+            assert text_of(reply, path, stream) == TEXT
+            assert upstream.call_of(model).headers["authorization"] == f"Bearer {KEY}"
+    assert len(elsewhere.calls) == before
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])

@@ -244,6 +244,13 @@ def test_an_answer_ends_when_its_message_does(server: GunicornServer, path: str,
     assert reply.seconds < 0.4
 
 
+@pytest.mark.parametrize("path", [path for path, stream in KINDS if stream])
+def test_events_without_chunks_are_passed_on_as_they_come(server: GunicornServer, path: str) -> None:
+    with Client(server.port, timeout=1) as client:
+        client.send(request_bytes(path, request_body(path, unique("talkative-until-close"), True)))
+        client.until(b"more ")
+
+
 def test_a_connection_whose_end_comes_late_is_used_again(server: GunicornServer, upstream: RawUpstream) -> None:
     first, second = unique("late-last-chunk"), unique("good")
     ask(server.port, CHAT, first, True)
