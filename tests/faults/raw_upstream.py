@@ -53,7 +53,9 @@ class Peer:
 
     def stay(self, seconds: float = LONGEST_STAY) -> None:
         """Wait; raises ConnectionAbortedError as soon as the proxy closes."""
-        if select.select([self._sock], [], [], seconds)[0] and self._has_left():
+        poller = select.poll()  # select() takes no descriptor above 1023
+        poller.register(self._sock, select.POLLIN)
+        if poller.poll(seconds * 1000) and self._has_left():
             self.call.left.set()
             raise ConnectionAbortedError
 
