@@ -8,15 +8,15 @@ import pytest
 from .conftest import KEEPALIVE_INTERVAL, PATIENT_FIRST_BYTE_TIMEOUT, PATIENT_READ_TIMEOUT
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KINDS, MESSAGES, Client, ask, request_body, request_bytes
-from .test_upstream_faults import SLACK, ask_all, checked_error, error_of, events_of, text_of, unique
+from .test_upstream_faults import SLACK, ask_all, checked_error, error_of, events_of, script_of, text_of, unique
 
 STREAMS = [path for path, stream in KINDS if stream]
 MARKS = {CHAT: b": keep-alive\n\n", MESSAGES: b'event: ping\ndata: {"type": "ping"}\n\n'}
 
 
-@pytest.mark.parametrize("script", ["late", "pausing"])
-def test_a_silent_stream_is_kept_alive(patient_server: GunicornServer, script: str) -> None:
-    for path, stream, _, reply in ask_all(patient_server, script):
+def test_a_silent_stream_is_kept_alive(patient_server: GunicornServer) -> None:
+    """Before its first byte and in the middle."""
+    for path, stream, _, reply in ask_all(patient_server, "late", "pausing"):
         assert text_of(reply, path, stream)
         assert not stream or 1 <= reply.body.count(MARKS[path]) <= 3
 
@@ -56,14 +56,12 @@ def test_an_error_after_it_becomes_an_event(patient_server: GunicornServer) -> N
             assert reply.status in (503, 529), "a buffered answer has nothing to be kept alive with"
 
 
-@pytest.mark.parametrize(
-    ("script", "seconds"), [("silence", PATIENT_FIRST_BYTE_TIMEOUT), ("silence-mid-body", PATIENT_READ_TIMEOUT)]
-)
-def test_keeping_alive_does_not_put_off_the_timeout(
-    patient_server: GunicornServer, script: str, seconds: float
-) -> None:
-    for path, stream, _, reply in ask_all(patient_server, script):
-        assert seconds - 0.1 < reply.seconds < seconds + SLACK
+def test_keeping_alive_does_not_put_off_the_timeout(patient_server: GunicornServer) -> None:
+    """That to the first byte and that between bytes differ here."""
+    timeouts = {"silence": PATIENT_FIRST_BYTE_TIMEOUT, "silence-mid-body": PATIENT_READ_TIMEOUT}
+    for path, stream, model, reply in ask_all(patient_server, *timeouts):
+        seconds = timeouts[script_of(model)]
+        assert seconds - 0.1 < reply.seconds < seconds + SLACK, model
         if stream:
             checked_error(events_of(reply)[-1], path)
         else:
