@@ -226,8 +226,7 @@ class _Sweep:
 class _Breath:
     """When this worker's greenlets last let the others run."""
 
-    def __init__(self) -> None:
-        self._at = 0.0
+    _at = 0.0
 
     def taken(self) -> None:
         self._at = time.monotonic()
