@@ -14,6 +14,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -413,6 +414,15 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
         # Cleaners of temporary files take it away after some days.
         os.mkdir(server.metrics_folder, 0o700)
         fcntl.flock(os.open(server.metrics_folder, os.O_RDONLY), fcntl.LOCK_EX)
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """Let a signal end a worker that still loads: it has nothing to finish.
+
+    By itself it inherits the master's handlers, misses the signal, and a stop waits for it until SIGKILL.
+    """
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from .answers import TEXT
+from .awaiting import wait_until
 from .conftest import start
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KINDS, MESSAGES, Client, Reply, ask, raw, request_body, request_bytes
@@ -80,6 +81,15 @@ def test_what_outlasts_the_grace_is_told_so(upstream: RawUpstream) -> None:
         assert time.monotonic() - began < 4.5
         assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
         assert server.log().count("ended_by=proxy error=ShuttingDown") == len(asked)
+
+
+def test_a_stop_does_not_wait_for_a_worker_that_still_loads(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream, WORKERS=1)):
+        booted = server.log().count("Booting worker")
+        server.worker.kill()
+        wait_until(lambda: server.log().count("Booting worker") > booted)  # noqa: B023
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(3)
 
 
 class Asking:
