@@ -5,12 +5,13 @@ import inspect
 import pytest
 
 from app import errors
-from app.errors import ProxyError, UpstreamRefusal
+from app.errors import ProxyError, ShuttingDown, UpstreamRefusal
 
 STATUSES = {
     "ProxyError": 500,
     "RequestError": 400,
     "InvalidRequest": 400,
+    "UnsupportedThread": 400,
     "Unauthorized": 401,
     "NotFound": 404,
     "MethodNotAllowed": 405,
@@ -26,7 +27,7 @@ STATUSES = {
 KINDS = {
     name: kind
     for name, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, ProxyError) and kind is not UpstreamRefusal
+    if issubclass(kind, ProxyError) and kind not in (UpstreamRefusal, ShuttingDown)
 }
 
 
@@ -34,6 +35,10 @@ KINDS = {
 def test_statuses(name: str) -> None:
     error = KINDS[name]("A sentence.", param="a.b", code="c")
     assert (error.status, error.message, error.param, error.code) == (STATUSES[name], "A sentence.", "a.b", "c")
+
+
+def test_a_stop_is_told_as_unavailability() -> None:
+    assert (ShuttingDown().status, ShuttingDown().code) == (503, None)
 
 
 def test_a_refusal_carries_the_upstreams_words() -> None:

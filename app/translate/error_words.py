@@ -12,7 +12,7 @@ _KNOWN = re.compile("maximum context length|Incorrect API key", re.IGNORECASE)
 
 
 def openai_words(code: str | None, message: str) -> str:
-    """`message`, behind OpenAI's own sentence for `code` if it lacks it.
+    """`message`, with OpenAI's own sentence for `code` behind it if it lacks that.
 
     Newer OpenAI SDKs show no more than the message, so LiteLLM, CrewAI, Continue and pi look for "maximum context
     length" or "reduce the length of the messages" in it before they shorten a history, and LiteLLM takes a 401 without
@@ -22,12 +22,13 @@ def openai_words(code: str | None, message: str) -> str:
         return message
     if code == "model_not_found":
         unknown = _UNKNOWN_MODEL.fullmatch(message)
-        return f"The model `{unknown['name']}` does not exist or you do not have access to it." if unknown else message
+        theirs = f"The model `{unknown['name']}` does not exist or you do not have access to it." if unknown else ""
+        return f"{message} ({theirs})" if theirs else message
     if code == "context_length_exceeded":
-        return f"{_context_words(message)} The upstream says: {message}"
+        return f"{message} ({_context_words(message)})"
     if code == "invalid_api_key":
         lacks = "You didn't provide an API key." if _NO_KEY.search(message) else "Incorrect API key provided."
-        return f"{lacks} The upstream says: {message}"
+        return f"{message} ({lacks})"
     return message
 
 

@@ -191,7 +191,7 @@ def test_a_refusal_is_told_as_it_was(
     reply = ask(server.port, path, model, stream)
     status = REFUSED[fault]
     assert reply.status == (OPENAI_STATUSES.get(status, status) if path == CHAT else status)
-    assert error_of(reply, path)["message"] == "The upstream says no."
+    assert error_of(reply, path)["message"].startswith("The upstream says no.")
     if fault == "refused-429":
         assert reply.headers["retry-after"] == "7"
     assert len(upstream.calls_of(model)) == 1

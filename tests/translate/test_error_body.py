@@ -136,32 +136,36 @@ VLLM = "This model's maximum context length is 8192 tokens. However, you request
         (
             400,
             TOO_LONG,
-            "This model's maximum context length is 200000 tokens. However, your messages resulted in 202630 tokens. "
-            f"Please reduce the length of the messages. The upstream says: {TOO_LONG}",
+            f"{TOO_LONG} (This model's maximum context length is 200000 tokens. However, your messages resulted in "
+            "202630 tokens. Please reduce the length of the messages.)",
         ),
         (
             400,
             TOO_MUCH,
-            "This model's maximum context length is 200000 tokens. However, you requested 254000 tokens (190000 in the "
-            "messages, 64000 in the completion). Please reduce the length of the messages or completion. "
-            f"The upstream says: {TOO_MUCH}",
+            f"{TOO_MUCH} (This model's maximum context length is 200000 tokens. However, you requested 254000 tokens "
+            "(190000 in the messages, 64000 in the completion). Please reduce the length of the messages or "
+            "completion.)",
         ),
         (
             400,
             "Your request exceeded model token limit: 9",
-            "This model's maximum context length is exceeded. Please reduce the length of the messages. "
-            "The upstream says: Your request exceeded model token limit: 9",
+            "Your request exceeded model token limit: 9 (This model's maximum context length is exceeded. Please "
+            "reduce the length of the messages.)",
         ),
         (400, VLLM, VLLM),
         (400, "prompt is odd", "prompt is odd"),
-        (401, "invalid x-api-key", "Incorrect API key provided. The upstream says: invalid x-api-key"),
+        (401, "invalid x-api-key", "invalid x-api-key (Incorrect API key provided.)"),
         (
             401,
             "x-api-key header is required",
-            "You didn't provide an API key. The upstream says: x-api-key header is required",
+            "x-api-key header is required (You didn't provide an API key.)",
         ),
         (401, "Incorrect API key provided: sk-1", "Incorrect API key provided: sk-1"),
-        (404, "model: glm-9 [1m]", "The model `glm-9 [1m]` does not exist or you do not have access to it."),
+        (
+            404,
+            "model: glm-9 [1m]",
+            "model: glm-9 [1m] (The model `glm-9 [1m]` does not exist or you do not have access to it.)",
+        ),
         (404, "model 'x' not found", "model 'x' not found"),
         (404, "Not found", "Not found"),
         (429, TOO_LONG, TOO_LONG),
