@@ -1,5 +1,8 @@
 """HTTP that no honest client sends: below the application gunicorn refuses it in words of its own."""
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from .gunicorn_server import GunicornServer
@@ -184,3 +187,28 @@ def test_head_of_health(server: GunicornServer) -> None:
         assert reply.status == 200
         client.send(f"GET /health HTTP/1.1\r\n{HOST}\r\n\r\n".encode())
         assert client.reply().json == {"status": "ok"}
+
+
+def large_head(size: int) -> bytes:
+    """A head of `size` bytes in fields of 8 KB, without its end."""
+    field = b"X-Large: " + b"a" * 8000 + b"\r\n"
+    return (f"GET /health HTTP/1.1\r\n{HOST}\r\n".encode() + field * (size // len(field) + 1))[:size]
+
+
+def test_a_head_as_a_whole_is_bounded(server: GunicornServer) -> None:
+    assert raw(server.port, large_head(50_000) + b"\r\n\r\n").status == 200
+    assert raw(server.port, large_head(100_000)).status == 431
+
+
+def test_large_heads_do_not_stop_service(server: GunicornServer) -> None:
+    """What is there of an unfinished head is searched on each read: the larger it may be, the more each byte costs."""
+
+    def unfinished(number: int) -> None:
+        with Client(server.port) as client, contextlib.suppress(OSError):
+            client.send(large_head(700_000))
+
+    with ThreadPoolExecutor(50) as pool:
+        sent = pool.map(unfinished, range(150))
+        for _ in range(5):
+            assert raw(server.port, request_bytes("/health", b"", method="GET"), 20).seconds < 2
+        list(sent)
