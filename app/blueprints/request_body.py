@@ -16,6 +16,7 @@ from app.time_limit import TookTooLong, time_limit
 from app.waiting import breathe
 
 _READ_BYTES = 262_144
+_WRITTEN_BY_BROWSERS = ("origin", "sec-fetch-site")
 _UNREADABLE = (OSError, ValueError, HTTPException, ParseException)
 """What gunicorn and werkzeug raise for a body that is cut, or whose chunks or trailers are malformed."""
 
@@ -38,7 +39,7 @@ def _check_content_type(asked: Inbound) -> None:
     kind = asked.mimetype
     if kind == "application/json" or kind.endswith("+json"):
         return
-    if not kind and "origin" not in asked.headers:
+    if not kind and not any(name in asked.headers for name in _WRITTEN_BY_BROWSERS):
         return
     raise UnsupportedMediaType("Send the body as JSON, with 'Content-Type: application/json'.")
 

@@ -120,9 +120,13 @@ def test_wrong_types_at_every_field(server: GunicornServer, path: str, depth: st
         ["Content-Type: application/x-www-form-urlencoded"],
         ["Content-Type: multipart/form-data; boundary=x"],
         ["Content-Type: text/plain; application/json"],
+        ["Content-Type: text/plain, application/json"],
+        ["Content-Type: application/json, text/plain"],
         ["Origin: https://evil.example"],
+        ["Origin: null"],
+        ["Sec-Fetch-Site: cross-site"],
     ],
-    ids=["text", "form", "multipart", "disguised", "no-type-from-a-web-page"],
+    ids=["text", "form", "multipart", "disguised", "two", "two-more", "no-type", "no-type-opaque", "no-type-no-origin"],
 )
 def test_what_a_web_page_may_post_without_asking(
     server: GunicornServer, upstream: RawUpstream, path: str, fields: list[str]
@@ -253,3 +257,21 @@ def test_the_limit_of_32_megabytes_is_open_to_honest_requests(server: GunicornSe
     body = request_body(MESSAGES, model, False, messages=[{"role": "user", "content": text}])
     assert raw(server.port, request_bytes(MESSAGES, body), 20).status == 200
     assert upstream.call_of(model).body["messages"][0]["content"] == text
+
+
+@pytest.mark.parametrize("framed", ["body", "arguments"])
+def test_a_string_without_end_stops_nobody(server: GunicornServer, framed: str) -> None:
+    """Looked for from each of its escaped quotes anew, its end kept a worker busy until it was killed."""
+    hostile = b'"' + b'\\"' * 150_000
+    if framed == "body":
+        body = b"[" + b"," * 1_000_001 + hostile
+    else:
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{" * 200 + hostile.decode()}}
+        messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
+        body = json.dumps({"model": unique("good"), "messages": messages}).encode()
+    worker = server.worker.pid
+    reply = raw(server.port, request_bytes(CHAT, body), 20)
+    assert reply.status == (400 if framed == "body" else 200)
+    assert reply.seconds < 10
+    assert server.worker.pid == worker
+    assert raw(server.port, request_bytes("/health", b"", method="GET")).seconds < 1

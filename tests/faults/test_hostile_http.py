@@ -48,6 +48,13 @@ SMUGGLING = {
     "folded": ["Transfer-Encoding:", " chunked"],
     "folded-length": ["Content-Length:", "\t2"],
     "underscored-name": ["Content_Length: 2"],
+    "same-length-twice": ["Content-Length: 2", "Content-Length: 2"],
+    "list-of-one-length": ["Content-Length: 2, 2"],
+    "superscript-length": ["Content-Length: \xb2"],
+    "chunked-with-parameter": ["Transfer-Encoding: chunked;q=1"],
+    "chunked-quoted": ['Transfer-Encoding: "chunked"'],
+    "chunked-and-nothing": ["Transfer-Encoding: chunked,"],
+    "two-hosts": ["Host: evil.example", "Content-Length: 2"],
     "null-in-value": ["X-A: a\0b", "Content-Length: 2"],
     "bare-cr": ["X-A: a\rContent-Length: 2"],
     "bare-lf": ["X-A: a\nContent-Length: 40"],
@@ -68,6 +75,29 @@ def test_no_request_is_smuggled(server: GunicornServer, upstream: RawUpstream, n
     statuses = [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
     assert statuses
     assert all(400 <= status < 600 and status != 500 for status in statuses)
+    assert upstream.calls_of(model) == []
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"2 \r\n{}\r\n0\r\n\r\n",
+        b"0x2\r\n{}\r\n0\r\n\r\n",
+        b"+2\r\n{}\r\n0\r\n\r\n",
+        b"0_2\r\n{}\r\n0\r\n\r\n",
+        b"-0\r\n\r\n",
+        b"2;a\nb\r\n{}\r\n0\r\n\r\n",
+        b"2;a\rb\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}\n0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n",
+    ],
+)
+def test_no_request_is_smuggled_behind_odd_chunks(server: GunicornServer, upstream: RawUpstream, chunks: bytes) -> None:
+    model = unique("good")
+    with Client(server.port) as client:
+        client.send(post("Transfer-Encoding: chunked", body=chunks + smuggled(model)))
+        assert client.reply().status == 400
+        assert client.closed(5)
     assert upstream.calls_of(model) == []
 
 
