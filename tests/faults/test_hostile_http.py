@@ -242,3 +242,24 @@ def test_large_heads_do_not_stop_service(server: GunicornServer) -> None:
         for _ in range(5):
             assert raw(server.port, request_bytes("/health", b"", method="GET"), 20).seconds < 2
         list(sent)
+
+
+def test_nothing_that_a_client_names_is_fetched(
+    server: GunicornServer, upstream: RawUpstream, elsewhere: RawUpstream
+) -> None:
+    """Neither a base URL in the request nor the URL of an image, as other gateways have done."""
+    url = f"http://127.0.0.1:{elsewhere.port}/secret.png"
+    before = elsewhere.accepted
+    parts = {
+        CHAT: [{"type": "image_url", "image_url": {"url": url.replace("http:", "https:")}}],
+        MESSAGES: [{"type": "image", "source": {"type": "url", "url": url}}],
+    }
+    for path, content in parts.items():
+        for suffix in ("", "/count_tokens") if path == MESSAGES else ("",):
+            model = unique("good")
+            named = dict.fromkeys(("api_base", "base_url", "upstream", "user_config", "model_list"), url)
+            body = request_body(path, model, False, messages=[{"role": "user", "content": content}], **named)
+            fields = [f"X-Forwarded-Host: 127.0.0.1:{elsewhere.port}", f"X-Upstream: {url}", f"Referer: {url}"]
+            assert raw(server.port, request_bytes(path + suffix, body, *fields)).status == 200
+            assert upstream.calls_of(model)
+    assert elsewhere.accepted == before
