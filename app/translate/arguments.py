@@ -25,8 +25,10 @@ def check_arguments(messages: Any) -> None:
 
     `messages` are unvalidated. Raises InvalidRequest if there are more than a body may hold.
     """
-    sources = [source.encode("utf-8", "replace") for source in _sources(messages)]
-    if more_values_than_allowed(sources):
+    sources = list(_sources(messages))
+    if sum(map(len, sources)) <= MAX_VALUES:
+        return
+    if more_values_than_allowed([source.encode("utf-8", "replace") for source in sources]):
         raise InvalidRequest(f"The tool calls' arguments hold more than {MAX_VALUES:,} JSON values.", param="messages")
 
 
