@@ -168,6 +168,28 @@ NATIVE: dict[str, tuple[Schema, Schema | None]] = {
         obj(a={"type": "array", "items": STRING, "description": "(minItems: 2; uniqueItems: true)"})
         | {"additionalProperties": False},
     ),
+    "recursive in an alternative": (
+        {**obj(a={"$ref": "#/$defs/A"}), "$defs": {"A": {"anyOf": [STRING, obj(a={"$ref": "#/$defs/A"})]}}},
+        None,
+    ),
+    "an object without properties": (obj(a={"type": "object"}), None),
+    "the fewest items that it takes": (
+        obj(a={"type": "array", "items": STRING, "minItems": 1}),
+        obj(a={"type": "array", "items": STRING, "minItems": 1}) | {"additionalProperties": False},
+    ),
+    "objects in arrays": (
+        obj(a={"type": "array", "items": obj(b=STRING)}),
+        obj(a={"type": "array", "items": obj(b=STRING) | {"additionalProperties": False}})
+        | {"additionalProperties": False},
+    ),
+    "oneOf beside anyOf": (
+        obj(a={"anyOf": [STRING], "oneOf": [{"type": "string"}]}),
+        obj(a={"anyOf": [STRING], "description": '(oneOf: [{"type": "string"}])'}) | {"additionalProperties": False},
+    ),
+    "other alphabets": (
+        obj(a={"type": "string", "pattern": "é"}),
+        obj(a={"type": "string", "description": '(pattern: "é")'}) | {"additionalProperties": False},
+    ),
     "oneOf": (obj(a={"oneOf": [STRING, NUMBER]}), obj(a={"anyOf": [STRING, NUMBER]}) | {"additionalProperties": False}),
     "formats": (
         obj(a={"type": "string", "format": "email"}, b={"type": "string", "format": "phone", "description": "d"}),
