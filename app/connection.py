@@ -11,6 +11,8 @@ from app.polling import readable_now
 from app.waiting import READ, WRITE, Patience, waits_on
 
 READ_BYTES = 65536
+SHORT_READ = 2048
+"""An upstream that just wrote so little is likely to have written no more yet; one in full flow fills its reads."""
 MAX_IDLE_SECONDS = 55.0
 """Common servers close an idle connection after 60 to 75 seconds."""
 
@@ -26,6 +28,8 @@ class Connection:
         sock.setblocking(False)
         self._sock = sock
         self._waits = waits_on(sock)
+        self._seems_empty = False
+        """Whether it is better to wait before the next read than to find nothing and then wait."""
         self.idle_since = 0.0
 
     def connect(self, address: tuple[object, ...], patience: Patience) -> None:
@@ -66,12 +70,18 @@ class Connection:
                 if not sent:
                     raise NotSent from None
                 raise
+        self._seems_empty = not isinstance(self._sock, ssl.SSLSocket)
 
     def receive(self, patience: Patience, most: int = READ_BYTES) -> bytes | None:
         """The next bytes; b"" at the end of the stream; None when the client should be kept alive first."""
+        if self._seems_empty and not self._waits.wait(READ, patience):
+            return None
         while True:
             try:
-                return self._sock.recv(most)
+                data = self._sock.recv(most)
+                # What TLS has read ahead makes no socket ready.
+                self._seems_empty = 0 < len(data) < SHORT_READ and not isinstance(self._sock, ssl.SSLSocket)
+                return data
             except (BlockingIOError, ssl.SSLWantReadError):
                 direction = READ
             except ssl.SSLWantWriteError:
