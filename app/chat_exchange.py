@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.errors import ClientGone, ShuttingDown, UpstreamError, UpstreamRefusal
+from app.errors import ProxyError, UpstreamRefusal
 from app.headers import chat_headers, listing, openai_headers
 from app.json_body import dump_json
-from app.lessons import lesson
-from app.profiles import Profile
-from app.redaction import headers_without_keys, without_keys
+from app.learning import Learning
+from app.proxied_exchange import ProxiedExchange
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
@@ -26,17 +24,17 @@ from app.translate.messages import recallable_ids
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, Translation, messages_request
 from app.translate.response import folded
-from app.translate.upstream_error import read_error
 from app.translate.usage import Usage, chat_usage
 from app.upstream import Answer, Pending
 from app.upstream_events import answer_events, buffered_events
 
 Event = dict[str, Any]
-LEARNED_FROM = frozenset({400, 422})
 
 
-class ChatExchange:
-    """Serves one chat request. `completion()` or `frames()`, once; then `headers` tell what came with it."""
+class ChatExchange(ProxiedExchange):
+    """Serves one chat request: `completion()` or `frames()`."""
+
+    _keepalive = KEEPALIVE
 
     def __init__(
         self,
@@ -46,28 +44,23 @@ class ChatExchange:
         route: Route,
         record: RequestRecord,
     ) -> None:
-        self._services = services
-        self._caller = caller
+        super().__init__(services, caller, route, record)
         self._chat_request = chat_request
-        self._route = route
-        self._record = record
         settings = services.settings
         self._options = Options(settings.default_max_tokens, settings.strict_params, settings.auto_cache_control)
+        self._learning = Learning(services, route.upstream_model)
         self._translation: Translation
-        self._answer: Answer | Pending | None = None
         self._stream: ChatStream
-        self.headers: dict[str, str] = {}
 
     def completion(self) -> dict[str, Any]:
         """The whole chat completion. Raises InvalidRequest, UpstreamError, ClientGone."""
-        answer = self._open(keep_alive=False)
-        assert isinstance(answer, Answer)
+        self._translate()
+        answer = self._whole()
         chunks = []
         turn = self._turn()
         while True:
             for event in buffered_events(answer):
-                for joined in turn.feed(event) if turn else (event,):
-                    chunks += self._stream.feed(joined)
+                chunks += self._fed(event, turn)
             if turn is None or not turn.paused:
                 break
             answer = self._continued(turn)
@@ -75,42 +68,9 @@ class ChatExchange:
         self._finish()
         return folded(chunks, chat_usage(self._stream.final_usage()))
 
-    def frames(self) -> Iterator[bytes]:
-        """The answer as server-sent events, one item for each read of the upstream.
-
-        Before the first item an error is raised, so that it has a status of its own; after it, it becomes a frame.
-        """
-        began = False
-        try:
-            for frame in self._frames():
-                began = True
-                yield frame
-                del frame
-        except (UpstreamError, ShuttingDown) as error:
-            if not began:
-                raise
-            self._record.failed(error)
-            yield encode(openai_error(without_keys(error, self._caller.credentials.values()))[1])
-        except ClientGone:
-            self._record.left()
-        except GeneratorExit:
-            # Some clients leave at the first tool call and come back with its result.
-            self._remember()
-            self._record.left()
-            raise
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the upstream."""
-        if self._answer is not None:
-            self._answer.close()
-
     def _frames(self) -> Iterator[bytes]:
-        answer = self._open(keep_alive=True)
-        while isinstance(answer, Pending):
-            yield KEEPALIVE
-            answer = self._begun(answer)
+        self._translate()
+        answer = yield from self._begun()
         turn = self._turn()
         while True:
             for events in answer_events(answer):
@@ -146,90 +106,66 @@ class ChatExchange:
             return self._stream.feed(event)
         return [chunk for joined in turn.feed(event) for chunk in self._stream.feed(joined)]
 
-    def _open(self, keep_alive: bool) -> Answer | Pending:
-        """Send the request; once more if a refusal teaches what to leave out."""
-        profile = self._services.profile(self._route.upstream_model)
-        self._translate(profile)
-        answer = self._send(self._translation.body, keep_alive)
+    def _sent(self, keep_alive: bool) -> Answer | Pending:
+        return self._send_body(self._translation.body, keep_alive)
+
+    def _send_body(self, body: Event, keep_alive: bool) -> Answer | Pending:
+        settings, caller = self._services.settings, self._caller
+        headers = chat_headers(caller.headers, self._translation.betas, caller.credentials, settings, caller.request_id)
+        return self._send(headers, dump_json(body), keep_alive)
+
+    def _passed_back(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return openai_headers(headers)
+
+    def _error_event(self, error: ProxyError) -> bytes:
+        return encode(openai_error(error)[1])
+
+    def _abandon(self) -> None:
+        # Some clients leave at the first tool call and come back with its result.
+        self._remember()
+        super()._abandon()
+
+    def _settled(self, answer: Answer | Pending, keep_alive: bool) -> Answer | Pending:
+        """`answer`; in place of a refusal that teaches what to leave out, the answer to the request without it."""
+        if isinstance(answer, Pending):
+            return answer
         refusal = self._refusal(answer)
-        if refusal is not None:
-            answer = self._retried(refusal, profile, keep_alive)
-        if isinstance(answer, Answer):
-            self._accept(answer)
-        return answer
+        self._learning.prove(refusal)
+        if refusal is None:
+            self._take_headers(answer)
+            return answer
+        self._leave_out(refusal)
+        return self._settled(self._sent(keep_alive), keep_alive)
 
-    def _refusal(self, answer: Answer | Pending) -> UpstreamRefusal | None:
-        if not isinstance(answer, Answer) or answer.status < 400:
-            return None
-        self._record.upstream_answered(answer.status)
-        return read_error(answer.status, answer.body(), answer.headers)
-
-    def _retried(self, refusal: UpstreamRefusal, profile: Profile, keep_alive: bool) -> Answer | Pending:
-        """The answer to the request without what `refusal` names. Raises it if it teaches nothing, or the next one.
-
-        A lesson counts only once the upstream got past that refusal: its sentence may quote what a client wrote.
-        """
-        services, model = self._services, self._route.upstream_model
-        learnable = refusal.status in LEARNED_FROM and services.settings.learn_from_refusals
-        learned = lesson(refusal.message, profile) if learnable else None
+    def _leave_out(self, refusal: UpstreamRefusal) -> None:
+        """Translate again, without what `refusal` names. Raises it if that changes nothing."""
         refused = self._translation.body
-        if learned is not None:
-            self._translate(replace(profile, **learned.changes), learned.name)
-        if learned is None or self._translation.body == refused:
+        taught = self._learning.learns_from(refusal)
+        if taught:
+            self._translate()
+        if not taught or self._translation.body == refused:
             raise refusal
-        answer = self._send(self._translation.body, keep_alive)
-        again = self._refusal(answer)
-        proved = isinstance(answer, Answer) if again is None else again.message != refusal.message
-        if proved:
-            services.lessons.remember(learned, services.upstream.host, model)
-            services.metrics.learned(learned.name)
-        if again is not None:
-            raise again
-        return answer
 
-    def _translate(self, profile: Profile, *learned: str) -> None:
+    def _translate(self) -> None:
         self._translation = messages_request(
             self._chat_request,
             self._route.requested_model,
             self._route.upstream_model,
-            profile,
+            self._learning.profile,
             self._options,
             self._recalled(),
         )
-        translation, model = self._translation, self._route.upstream_model
-        known = self._services.lessons.names(self._services.upstream.host, model)
+        translation = self._translation
         told = {
-            "x-upstream-model": [model],
+            "x-upstream-model": [self._route.upstream_model],
             "x-proxy-ignored": translation.ignored,
             "x-proxy-adjusted": translation.adjusted,
-            "x-proxy-learned": list(dict.fromkeys([*known, *learned])),
+            "x-proxy-learned": self._learning.names,
         }
         self.headers = {name: listing(items) for name, items in told.items() if items}
         self._stream = ChatStream(
             translation.answer, f"chatcmpl-{os.urandom(16).hex()}", int(time.time()), self._estimate
         )
-
-    def _send(self, body: Event, keep_alive: bool) -> Answer | Pending:
-        settings, caller = self._services.settings, self._caller
-        headers = chat_headers(caller.headers, self._translation.betas, caller.credentials, settings, caller.request_id)
-        upstream = self._services.upstream
-        self._answer = upstream.send("POST", "/v1/messages", headers, dump_json(body), caller.client, keep_alive)
-        return self._answer
-
-    def _accept(self, answer: Answer) -> None:
-        """Take an answer whose status is known. Raises UpstreamRefusal."""
-        self._record.upstream_answered(answer.status)
-        if answer.status >= 400:
-            raise read_error(answer.status, answer.body(), answer.headers)
-        self.headers |= headers_without_keys(openai_headers(answer.headers), self._caller.credentials.values())
-
-    def _begun(self, pending: Pending) -> Answer | Pending:
-        answer = pending.answer()
-        if answer is None:
-            return pending
-        self._answer = answer
-        self._accept(answer)
-        return answer
 
     def _turn(self) -> ContinuedTurn | None:
         """What joins the messages of a turn that the upstream may pause."""
@@ -238,7 +174,7 @@ class ChatExchange:
 
     def _continued(self, turn: ContinuedTurn) -> Answer:
         self.close()
-        answer = self._send(turn.next_request(self._translation.body), keep_alive=False)
+        answer = self._send_body(turn.next_request(self._translation.body), keep_alive=False)
         assert isinstance(answer, Answer)
         self._accept(answer)
         return answer

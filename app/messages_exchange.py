@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.documented_stream import DocumentedStream
-from app.errors import ClientGone, ProxyError, ShuttingDown, UpstreamBroken, UpstreamError
+from app.errors import ProxyError, UpstreamBroken
 from app.headers import listing, messages_headers, passed_back
 from app.json_body import dump_json
-from app.redaction import headers_without_keys, quotes_key, without_keys
+from app.proxied_exchange import ProxiedExchange
+from app.redaction import quotes_key, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
@@ -19,7 +20,7 @@ from app.tokens import estimate_input_tokens
 from app.translate.error_body import anthropic_error
 from app.translate.message_events import folded_message, streamed_events
 from app.translate.model_name import with_model
-from app.translate.upstream_error import read_error, stream_error
+from app.translate.upstream_error import stream_error
 from app.translate.usage import input_tokens
 from app.upstream import Answer, Pending
 from app.upstream_events import is_stream, message_of
@@ -31,8 +32,10 @@ _BEGUN = re.compile(rb'(?:^|[\r\n])data:(?!\s*\{\s*"type"\s*:\s*"ping")')
 """An event that tells something; until one comes, an error still gets a status of its own."""
 
 
-class MessagesExchange:
-    """Serves one Messages request. `message()` or `frames()`, once; then `headers` tell what came with it."""
+class MessagesExchange(ProxiedExchange):
+    """Serves one Messages request: `message()` or `frames()`."""
+
+    _keepalive = PING
 
     def __init__(
         self,
@@ -43,23 +46,17 @@ class MessagesExchange:
         route: Route,
         record: RequestRecord,
     ) -> None:
-        self._services = services
-        self._caller = caller
+        super().__init__(services, caller, route, record)
         self._request = request
-        self._route = route
-        self._record = record
         changed = request.get("model") != route.upstream_model
         self._body = with_model(body, route.upstream_model) if changed else body
-        self._answer: Answer | Pending | None = None
         self._ended = False
         self._stop_reason: Any = None
         self.headers = {"x-upstream-model": listing([route.upstream_model]), "request-id": caller.request_id}
 
     def message(self) -> bytes:
         """The upstream's body as it came. Raises UpstreamError, ClientGone."""
-        answer = self._send(keep_alive=False)
-        assert isinstance(answer, Answer)
-        self._accept(answer)
+        answer = self._whole()
         body = answer.body()
         if is_stream(answer, body[:64]):
             reader = EventReader()
@@ -70,52 +67,20 @@ class MessagesExchange:
         self._record.used(message.get("usage") or {})
         return body
 
-    def frames(self) -> Iterator[bytes]:
-        """The upstream's events as they came, one item for each read.
+    def _sent(self, keep_alive: bool) -> Answer | Pending:
+        caller = self._caller
+        headers = messages_headers(caller.headers, caller.credentials, self._services.settings, caller.request_id)
+        return self._send(headers, self._body, keep_alive)
 
-        Before the first item an error is raised, so that it has a status of its own; after it, it becomes an event.
-        """
-        began = False
-        try:
-            for frame in self._frames():
-                began = True
-                yield frame
-        except (UpstreamError, ShuttingDown) as error:
-            if not began:
-                raise
-            self._record.failed(error)
-            yield self._error_event(error)
-        except ClientGone:
-            self._record.left()
-        except GeneratorExit:
-            self._record.left()
-            raise
-        finally:
-            self.close()
+    def _passed_back(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return passed_back(headers)
 
-    def close(self) -> None:
-        """Let go of the upstream."""
-        if self._answer is not None:
-            self._answer.close()
-
-    def _send(self, keep_alive: bool) -> Answer | Pending:
-        caller, services = self._caller, self._services
-        headers = messages_headers(caller.headers, caller.credentials, services.settings, caller.request_id)
-        self._answer = services.upstream.send("POST", "/v1/messages", headers, self._body, caller.client, keep_alive)
-        return self._answer
-
-    def _accept(self, answer: Answer) -> None:
-        self._record.upstream_answered(answer.status)
-        self.headers |= headers_without_keys(passed_back(answer.headers), self._caller.credentials.values())
-        if answer.status >= 400:
-            raise read_error(answer.status, answer.body(), answer.headers)
+    def _error_event(self, error: ProxyError) -> bytes:
+        return encode_event(anthropic_error(error, self._caller.request_id)[1])
 
     def _frames(self) -> Iterator[bytes]:
-        answer = self._send(keep_alive=True)
-        while isinstance(answer, Pending):
-            yield PING
-            answer = self._answer = answer.answer() or answer
-        self._accept(answer)
+        """The upstream's events as they came."""
+        answer = yield from self._begun()
         while (data := answer.read()) is None:
             yield PING
         if is_stream(answer, data):
@@ -174,12 +139,9 @@ class MessagesExchange:
         if first:
             raise error
         self._record.failed(error)
-        clean = error.native and not quotes_key(error.body, self._caller.credentials.values())
-        return frame if clean else self._error_event(error)
-
-    def _error_event(self, error: ProxyError) -> bytes:
-        clean = without_keys(error, self._caller.credentials.values())
-        return encode_event(anthropic_error(clean, self._caller.request_id)[1])
+        keys = self._caller.credentials.values()
+        clean = error.native and not quotes_key(error.body, keys)
+        return frame if clean else self._error_event(without_keys(error, keys))
 
     def _seeded(self, frame: bytes, event: Event) -> bytes:
         """A message_start whose usage says zero, with the local estimate: clients show it as the context in use."""

@@ -1,0 +1,122 @@
+"""One request of a client and its answer, whichever API it speaks: what is the same on the way through the proxy."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping
+from typing import ClassVar
+
+from app.errors import ClientGone, ProxyError, ShuttingDown, UpstreamError, UpstreamRefusal
+from app.redaction import headers_without_keys, without_keys
+from app.request_log import RequestRecord
+from app.routing import Route
+from app.services import Caller, Services
+from app.translate.upstream_error import read_error
+from app.upstream import Answer, Pending
+
+
+class ProxiedExchange(ABC):
+    """Serves one request, whole or as `frames()`, once; then `headers` tell what came with the answer."""
+
+    _keepalive: ClassVar[bytes]
+    """What a stream may hold anywhere without meaning."""
+
+    def __init__(self, services: Services, caller: Caller, route: Route, record: RequestRecord) -> None:
+        self._services = services
+        self._caller = caller
+        self._route = route
+        self._record = record
+        self._answer: Answer | Pending | None = None
+        self.headers: dict[str, str] = {}
+
+    def frames(self) -> Iterator[bytes]:
+        """The answer as server-sent events, one item for each read of the upstream.
+
+        Before the first item an error is raised, so that it has a status of its own; after it, it becomes an event.
+        """
+        began = False
+        try:
+            for frame in self._frames():
+                began = True
+                yield frame
+                # While the next is awaited, nobody holds the last.
+                del frame
+        except (UpstreamError, ShuttingDown) as error:
+            if not began:
+                raise
+            self._record.failed(error)
+            yield self._error_event(without_keys(error, self._caller.credentials.values()))
+        except ClientGone:
+            self._record.left()
+        except GeneratorExit:
+            self._abandon()
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the upstream."""
+        if self._answer is not None:
+            self._answer.close()
+
+    @abstractmethod
+    def _sent(self, keep_alive: bool) -> Answer | Pending:
+        """Send the request, by `_send`."""
+
+    @abstractmethod
+    def _frames(self) -> Iterator[bytes]:
+        """The frames of the answer that `_begun` gives."""
+
+    @abstractmethod
+    def _passed_back(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Those of the upstream's headers that the client may read, in its API's dialect."""
+
+    @abstractmethod
+    def _error_event(self, error: ProxyError) -> bytes:
+        """`error`, which holds no keys, as the last event of a stream."""
+
+    def _abandon(self) -> None:
+        """The client left while a frame was on its way to it."""
+        self._record.left()
+
+    def _send(self, headers: dict[str, str], body: bytes, keep_alive: bool) -> Answer | Pending:
+        upstream, client = self._services.upstream, self._caller.client
+        self._answer = upstream.send("POST", "/v1/messages", headers, body, client, keep_alive)
+        return self._answer
+
+    def _whole(self) -> Answer:
+        """The accepted answer, for whoever cannot be kept alive. Raises UpstreamError, ClientGone."""
+        answer = self._settled(self._sent(keep_alive=False), keep_alive=False)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def _begun(self) -> Generator[bytes, None, Answer]:
+        """The accepted answer; until there is one, what keeps the client alive. Raises UpstreamError, ClientGone."""
+        answer = self._settled(self._sent(keep_alive=True), keep_alive=True)
+        while isinstance(answer, Pending):
+            yield self._keepalive
+            answer = self._answer = answer.answer() or answer
+            if isinstance(answer, Answer):
+                self._accept(answer)
+        return answer
+
+    def _settled(self, answer: Answer | Pending, keep_alive: bool) -> Answer | Pending:
+        """`answer`, accepted once it has begun. Raises UpstreamRefusal."""
+        if isinstance(answer, Answer):
+            self._accept(answer)
+        return answer
+
+    def _accept(self, answer: Answer) -> None:
+        refusal = self._refusal(answer)
+        if refusal is not None:
+            raise refusal
+        self._take_headers(answer)
+
+    def _refusal(self, answer: Answer) -> UpstreamRefusal | None:
+        """What an answer says whose status is an error."""
+        self._record.upstream_answered(answer.status)
+        return read_error(answer.status, answer.body(), answer.headers) if answer.status >= 400 else None
+
+    def _take_headers(self, answer: Answer) -> None:
+        told = self._passed_back(answer.headers)
+        self.headers |= headers_without_keys(told, self._caller.credentials.values())
