@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from typing import ClassVar
 
-from app.errors import ClientGone, ProxyError, ShuttingDown, UpstreamError, UpstreamRefusal
+from app.errors import ClientGone, ProxyError, UpstreamRefusal
 from app.redaction import headers_without_keys, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
@@ -41,13 +41,13 @@ class ProxiedExchange(ABC):
                 yield frame
                 # While the next is awaited, nobody holds the last.
                 del frame
-        except (UpstreamError, ShuttingDown) as error:
+        except ClientGone:
+            self._record.left()
+        except ProxyError as error:
             if not began:
                 raise
             self._record.failed(error)
             yield self._error_event(without_keys(error, self._caller.credentials.values()))
-        except ClientGone:
-            self._record.left()
         except GeneratorExit:
             self._abandon()
             raise
@@ -95,9 +95,8 @@ class ProxiedExchange(ABC):
         answer = self._settled(self._sent(keep_alive=True), keep_alive=True)
         while isinstance(answer, Pending):
             yield self._keepalive
-            answer = self._answer = answer.answer() or answer
-            if isinstance(answer, Answer):
-                self._accept(answer)
+            self._answer = answer.answer() or answer
+            answer = self._settled(self._answer, keep_alive=True)
         return answer
 
     def _settled(self, answer: Answer | Pending, keep_alive: bool) -> Answer | Pending:
