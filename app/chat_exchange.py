@@ -55,7 +55,7 @@ class ChatExchange(ProxiedExchange):
     def completion(self) -> dict[str, Any]:
         """The whole chat completion. Raises InvalidRequest, UpstreamError, ClientGone."""
         self._translate()
-        answer = self._whole()
+        answer = self._whole(self._sent(keep_alive=False))
         chunks = []
         turn = self._turn()
         while True:
@@ -63,14 +63,14 @@ class ChatExchange(ProxiedExchange):
                 chunks += self._fed(event, turn)
             if turn is None or not turn.paused:
                 break
-            answer = self._continued(turn)
+            answer = self._whole(self._continued(turn, keep_alive=False))
         chunks += self._stream.end()
         self._finish()
         return folded(chunks, chat_usage(self._stream.final_usage()))
 
     def _frames(self) -> Iterator[bytes]:
         self._translate()
-        answer = yield from self._begun()
+        answer = yield from self._begun(self._sent(keep_alive=True))
         turn = self._turn()
         while True:
             for events in answer_events(answer):
@@ -84,7 +84,7 @@ class ChatExchange(ProxiedExchange):
                     break
             if turn is None or not turn.paused:
                 break
-            answer = self._continued(turn)
+            answer = yield from self._begun(self._continued(turn, keep_alive=True))
         end = b"".join(map(encode, self._stream.end())) + DONE
         # Before the client knows of the end: its next request may reach another worker at once.
         self._finish()
@@ -130,7 +130,7 @@ class ChatExchange(ProxiedExchange):
         if isinstance(answer, Pending):
             return answer
         refusal = self._refusal(answer)
-        self._learning.prove(refusal)
+        self._learning.answered(refusal)
         if refusal is None:
             self._take_headers(answer)
             return answer
@@ -172,12 +172,9 @@ class ChatExchange(ProxiedExchange):
         times = self._services.settings.continue_paused_turns
         return ContinuedTurn(times) if times and can_pause(self._translation.body) else None
 
-    def _continued(self, turn: ContinuedTurn) -> Answer:
+    def _continued(self, turn: ContinuedTurn, keep_alive: bool) -> Answer | Pending:
         self.close()
-        answer = self._send_body(turn.next_request(self._translation.body), keep_alive=False)
-        assert isinstance(answer, Answer)
-        self._accept(answer)
-        return answer
+        return self._send_body(turn.next_request(self._translation.body), keep_alive)
 
     def _recalled(self) -> dict[str, list[Event]]:
         ids = recallable_ids(self._chat_request.get("messages"))

@@ -20,34 +20,39 @@ class Learning:
     def __init__(self, services: Services, model: str) -> None:
         self._services = services
         self._model = model
-        self._lesson: Lesson | None = None
-        self._sentence = ""
+        self._over = False
+        self._refused = ""
+        self._unproved: Lesson | None = None
+        self._learned: tuple[str, ...] = ()
         self.profile = services.profile(model)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What is left out for the upstream's sake, by this request too, for a response header."""
         known = self._services.lessons.names(self._services.upstream.host, self._model)
-        learned = self._lesson
-        return known if learned is None or learned.name in known else (*known, learned.name)
+        return tuple(dict.fromkeys(known + self._learned)) if self._learned else known
 
     def learns_from(self, refusal: UpstreamRefusal) -> bool:
         """Whether `refusal` teaches something, so that the request may be sent once more, by the changed `profile`."""
-        if self._lesson is not None or refusal.status not in LEARNED_FROM:
+        if self._over or refusal.status not in LEARNED_FROM or not self._services.settings.learn_from_refusals:
             return False
-        if not self._services.settings.learn_from_refusals:
+        self._over = True
+        learned = lesson(refusal.message, self.profile)
+        if learned is None:
             return False
-        self._lesson = lesson(refusal.message, self.profile)
-        if self._lesson is None:
-            return False
-        self._sentence = refusal.message
-        self.profile = replace(self.profile, **self._lesson.changes)
+        self._unproved, self._refused = learned, refusal.message
+        self._learned = (learned.name,)
+        self.profile = replace(self.profile, **learned.changes)
         return True
 
-    def prove(self, refusal: UpstreamRefusal | None) -> None:
-        """Keep what was learned, if anything was, unless the upstream answers the retry with the same refusal."""
-        if self._lesson is None or (refusal is not None and refusal.message == self._sentence):
+    def answered(self, refusal: UpstreamRefusal | None) -> None:
+        """Note what the upstream said to a request, None if it took it; from then on nothing is learned.
+
+        What was learned is kept, unless the retry meets the same refusal.
+        """
+        self._over = self._over or refusal is None
+        learned, self._unproved = self._unproved, None
+        if learned is None or (refusal is not None and refusal.message == self._refused):
             return
-        services = self._services
-        services.lessons.remember(self._lesson, services.upstream.host, self._model)
-        services.metrics.learned(self._lesson.name)
+        self._services.lessons.remember(learned, self._services.upstream.host, self._model)
+        self._services.metrics.learned(learned.name)

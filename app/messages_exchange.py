@@ -56,7 +56,7 @@ class MessagesExchange(ProxiedExchange):
 
     def message(self) -> bytes:
         """The upstream's body as it came. Raises UpstreamError, ClientGone."""
-        answer = self._whole()
+        answer = self._whole(self._sent(keep_alive=False))
         body = answer.body()
         if is_stream(answer, body[:64]):
             reader = EventReader()
@@ -80,7 +80,7 @@ class MessagesExchange(ProxiedExchange):
 
     def _frames(self) -> Iterator[bytes]:
         """The upstream's events as they came."""
-        answer = yield from self._begun()
+        answer = yield from self._begun(self._sent(keep_alive=True))
         while (data := answer.read()) is None:
             yield PING
         if is_stream(answer, data):

@@ -60,12 +60,8 @@ class ProxiedExchange(ABC):
             self._answer.close()
 
     @abstractmethod
-    def _sent(self, keep_alive: bool) -> Answer | Pending:
-        """Send the request, by `_send`."""
-
-    @abstractmethod
     def _frames(self) -> Iterator[bytes]:
-        """The frames of the answer that `_begun` gives."""
+        """The frames of the answer."""
 
     @abstractmethod
     def _passed_back(self, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -84,15 +80,18 @@ class ProxiedExchange(ABC):
         self._answer = upstream.send("POST", "/v1/messages", headers, body, client, keep_alive)
         return self._answer
 
-    def _whole(self) -> Answer:
-        """The accepted answer, for whoever cannot be kept alive. Raises UpstreamError, ClientGone."""
-        answer = self._settled(self._sent(keep_alive=False), keep_alive=False)
+    def _whole(self, sent: Answer | Pending) -> Answer:
+        """What was sent without `keep_alive`, accepted. Raises UpstreamError, ClientGone."""
+        answer = self._settled(sent, keep_alive=False)
         assert isinstance(answer, Answer)
         return answer
 
-    def _begun(self) -> Generator[bytes, None, Answer]:
-        """The accepted answer; until there is one, what keeps the client alive. Raises UpstreamError, ClientGone."""
-        answer = self._settled(self._sent(keep_alive=True), keep_alive=True)
+    def _begun(self, sent: Answer | Pending) -> Generator[bytes, None, Answer]:
+        """What was sent with `keep_alive`, accepted; until then, what keeps the client alive.
+
+        Raises UpstreamError, ClientGone.
+        """
+        answer = self._settled(sent, keep_alive=True)
         while isinstance(answer, Pending):
             yield self._keepalive
             self._answer = answer.answer() or answer
@@ -101,15 +100,13 @@ class ProxiedExchange(ABC):
 
     def _settled(self, answer: Answer | Pending, keep_alive: bool) -> Answer | Pending:
         """`answer`, accepted once it has begun. Raises UpstreamRefusal."""
-        if isinstance(answer, Answer):
-            self._accept(answer)
-        return answer
-
-    def _accept(self, answer: Answer) -> None:
+        if isinstance(answer, Pending):
+            return answer
         refusal = self._refusal(answer)
         if refusal is not None:
             raise refusal
         self._take_headers(answer)
+        return answer
 
     def _refusal(self, answer: Answer) -> UpstreamRefusal | None:
         """What an answer says whose status is an error."""

@@ -1,20 +1,14 @@
 """A 400 that names a refused feature is answered by one retry without it; what was learned stays."""
 
 import json
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import responses
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from app import create_app
-from app.settings import Settings
 from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, STREAM, Proxy, sent
-from tests.faults.answers import sized
-from tests.faults.raw_upstream import Peer, RawUpstream
+from tests.blueprints.late_upstream import KEEPALIVE, LateUpstream, kept_alive
+from tests.faults.raw_upstream import Call, RawUpstream
 
 PATH = "/v1/chat/completions"
 WARM: dict[str, Any] = CHAT_REQUEST | {"temperature": 0.5, "stop": ["END"]}
@@ -128,48 +122,26 @@ def test_a_retry_that_would_be_the_same_request_is_not_sent(proxy: Proxy, upstre
 
 # --- refusals that come after the stream was kept alive
 
-KEEPALIVE = b": keep-alive\n\n"
 QUOTED = "metadata.user_id: odd 'max_tokens: 9 > 1'"
 
 
-class LateUpstream:
-    """Answers a stream once its client was kept alive, which `read` tells; refuses each of `fields`, one at a time."""
+def refusing_late(*fields: str, status: int = 400, message: str = "") -> LateUpstream:
+    """`refusing`, by refusals that come late and with `status`; `message` stands for its words."""
 
-    def __init__(self, *fields: str, status: int = 400, message: str = "") -> None:
-        self._fields = fields
-        self._status = status
-        self._message = message
-        self._kept_alive = threading.Event()
+    def answer(call: Call) -> tuple[int, bytes]:
+        for field in fields:
+            if field in call.body:
+                said = message or f"{field}: Extra inputs are not permitted"
+                error = {"type": "invalid_request_error", "message": said}
+                return status, json.dumps({"type": "error", "error": error}).encode()
+        return 200, STREAM if call.body.get("stream") else json.dumps(MESSAGE).encode()
 
-    def __call__(self, peer: Peer) -> bool:
-        self._kept_alive.clear()
-        assert not peer.streams or self._kept_alive.wait(10)
-        for field in self._fields:
-            if field in peer.call.body:
-                message = self._message or f"{field}: Extra inputs are not permitted"
-                error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
-                peer.send(sized(peer, json.dumps(error).encode(), status=f"{self._status} No"))
-                return True
-        peer.send(sized(peer, STREAM if peer.streams else json.dumps(MESSAGE).encode()))
-        return True
-
-    def read(self, answer: TestResponse) -> Iterator[bytes]:
-        """The frames of `answer`."""
-        for frame in answer.iter_encoded():
-            if frame == KEEPALIVE:
-                self._kept_alive.set()
-            yield frame
-
-
-def kept_alive(raw: RawUpstream, **environ: str) -> FlaskClient:
-    """A client of the application in front of `raw`, which keeps its streams alive soon."""
-    settings = {"UPSTREAM_BASE": f"http://127.0.0.1:{raw.port}", "KEEPALIVE_INTERVAL": "0.02"}
-    return create_app(Settings.from_env(settings | {"THINKING_STORE": "memory"} | environ)).test_client()
+    return LateUpstream(answer)
 
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_late_refusal_is_answered_by_one_retry_too(status: int) -> None:
-    late = LateUpstream("temperature", status=status)
+    late = refusing_late("temperature", status=status)
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw)
         frames = [(frame, len(raw.calls)) for frame in late.read(client.post(PATH, json=WARM | {"stream": True}))]
@@ -184,7 +156,7 @@ def test_a_late_refusal_is_answered_by_one_retry_too(status: int) -> None:
 
 
 def test_never_a_second_retry_of_a_late_refusal() -> None:
-    late = LateUpstream("temperature", "stop_sequences")
+    late = refusing_late("temperature", "stop_sequences")
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw)
         stream = b"".join(late.read(client.post(PATH, json=WARM | {"stream": True})))
@@ -197,7 +169,7 @@ def test_never_a_second_retry_of_a_late_refusal() -> None:
 
 
 def test_a_late_refusal_teaches_nothing_when_switched_off() -> None:
-    late = LateUpstream("temperature")
+    late = refusing_late("temperature")
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw, LEARN_FROM_REFUSALS="false")
         assert b'"param":"temperature"' in b"".join(late.read(client.post(PATH, json=WARM | {"stream": True})))
@@ -206,7 +178,7 @@ def test_a_late_refusal_teaches_nothing_when_switched_off() -> None:
 
 def test_a_late_lesson_counts_only_once_the_upstream_got_past_its_refusal() -> None:
     """One that quotes the client comes again, whatever is left out."""
-    late = LateUpstream("max_tokens", message=QUOTED)
+    late = refusing_late("max_tokens", message=QUOTED)
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw)
         for asked in (1, 2):
@@ -216,7 +188,7 @@ def test_a_late_lesson_counts_only_once_the_upstream_got_past_its_refusal() -> N
 
 
 def test_what_a_late_refusal_takes_from_a_strict_client_is_told_in_the_stream() -> None:
-    late = LateUpstream("temperature")
+    late = refusing_late("temperature")
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw, STRICT_PARAMS="true")
         *waiting, last = late.read(client.post(PATH, json=WARM | {"stream": True}))
