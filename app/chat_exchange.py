@@ -22,9 +22,9 @@ from app.translate.chat_stream import ChatStream
 from app.translate.error_body import openai_error
 from app.translate.messages import recallable_ids
 from app.translate.paused_turn import ContinuedTurn, can_pause
-from app.translate.request import Options, Translation, messages_request
+from app.translate.request import Options, messages_request
 from app.translate.response import folded
-from app.translate.usage import Usage, chat_usage
+from app.translate.usage import Usage, chat_usage, input_tokens
 from app.upstream import Answer, Pending
 from app.upstream_events import answer_events, buffered_events
 
@@ -49,7 +49,10 @@ class ChatExchange(ProxiedExchange):
         settings = services.settings
         self._options = Options(settings.default_max_tokens, settings.strict_params, settings.auto_cache_control)
         self._learning = Learning(services, route.upstream_model)
-        self._translation: Translation
+        self._body: Event
+        self._betas: tuple[str, ...]
+        self._wants_usage = False
+        self._prompt_tokens = 0
         self._stream: ChatStream
 
     def completion(self) -> dict[str, Any]:
@@ -72,6 +75,7 @@ class ChatExchange(ProxiedExchange):
         self._translate()
         answer = yield from self._begun(self._sent(keep_alive=True))
         turn = self._turn()
+        awaits_count = turn is None and not self._forget_body()
         while True:
             for events in answer_events(answer):
                 if events is None:
@@ -82,6 +86,9 @@ class ChatExchange(ProxiedExchange):
                 del events
                 if self._stream.ended:
                     break
+                if awaits_count and self._stream.usage:
+                    awaits_count = False
+                    self._forget_body()
             if turn is None or not turn.paused:
                 break
             answer = yield from self._begun(self._continued(turn, keep_alive=True))
@@ -107,11 +114,11 @@ class ChatExchange(ProxiedExchange):
         return [chunk for joined in turn.feed(event) for chunk in self._stream.feed(joined)]
 
     def _sent(self, keep_alive: bool) -> Answer | Pending:
-        return self._send_body(self._translation.body, keep_alive)
+        return self._send_body(self._body, keep_alive)
 
     def _send_body(self, body: Event, keep_alive: bool) -> Answer | Pending:
         settings, caller = self._services.settings, self._caller
-        headers = chat_headers(caller.headers, self._translation.betas, caller.credentials, settings, caller.request_id)
+        headers = chat_headers(caller.headers, self._betas, caller.credentials, settings, caller.request_id)
         return self._send(headers, dump_json(body), keep_alive)
 
     def _passed_back(self, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -133,21 +140,23 @@ class ChatExchange(ProxiedExchange):
         self._learning.answered(refusal)
         if refusal is None:
             self._take_headers(answer)
+            # A stream lives long and its request may be large: it will not be translated again.
+            self._chat_request = {}
             return answer
         self._leave_out(refusal)
         return self._settled(self._sent(keep_alive), keep_alive)
 
     def _leave_out(self, refusal: UpstreamRefusal) -> None:
         """Translate again, without what `refusal` names. Raises it if that changes nothing."""
-        refused = self._translation.body
+        refused = self._body
         taught = self._learning.learns_from(refusal)
         if taught:
             self._translate()
-        if not taught or self._translation.body == refused:
+        if not taught or self._body == refused:
             raise refusal
 
     def _translate(self) -> None:
-        self._translation = messages_request(
+        translation = messages_request(
             self._chat_request,
             self._route.requested_model,
             self._route.upstream_model,
@@ -155,7 +164,8 @@ class ChatExchange(ProxiedExchange):
             self._options,
             self._recalled(),
         )
-        translation = self._translation
+        self._body, self._betas = translation.body, translation.betas
+        self._wants_usage = translation.answer.include_usage
         told = {
             "x-upstream-model": [self._route.upstream_model],
             "x-proxy-ignored": translation.ignored,
@@ -170,11 +180,11 @@ class ChatExchange(ProxiedExchange):
     def _turn(self) -> ContinuedTurn | None:
         """What joins the messages of a turn that the upstream may pause."""
         times = self._services.settings.continue_paused_turns
-        return ContinuedTurn(times) if times and can_pause(self._translation.body) else None
+        return ContinuedTurn(times) if times and can_pause(self._body) else None
 
     def _continued(self, turn: ContinuedTurn, keep_alive: bool) -> Answer | Pending:
         self.close()
-        return self._send_body(turn.next_request(self._translation.body), keep_alive)
+        return self._send_body(turn.next_request(self._body), keep_alive)
 
     def _recalled(self) -> dict[str, list[Event]]:
         ids = recallable_ids(self._chat_request.get("messages"))
@@ -187,9 +197,18 @@ class ChatExchange(ProxiedExchange):
     def _estimate(self, output: str) -> Usage:
         model = self._route.upstream_model
         return {
-            "input_tokens": estimate_input_tokens(self._translation.body, model),
+            "input_tokens": self._prompt_tokens or estimate_input_tokens(self._body, model),
             "output_tokens": estimate_text_tokens(output, model),
         }
+
+    def _forget_body(self) -> bool:
+        """Let go of what was sent, unless the prompt may have to be estimated by it; whether it was let go."""
+        if self._wants_usage:
+            self._prompt_tokens = input_tokens(self._stream.usage)
+            if not self._prompt_tokens:
+                return False
+        self._body = {}
+        return True
 
     def _finish(self) -> None:
         self._record.used(self._stream.usage)

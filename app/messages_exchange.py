@@ -47,7 +47,7 @@ class MessagesExchange(ProxiedExchange):
         record: RequestRecord,
     ) -> None:
         super().__init__(services, caller, route, record)
-        self._request = request
+        self._to_estimate = request if services.settings.seed_usage_estimate else {}
         changed = request.get("model") != route.upstream_model
         self._body = with_model(body, route.upstream_model) if changed else body
         self._ended = False
@@ -70,7 +70,9 @@ class MessagesExchange(ProxiedExchange):
     def _sent(self, keep_alive: bool) -> Answer | Pending:
         caller = self._caller
         headers = messages_headers(caller.headers, caller.credentials, self._services.settings, caller.request_id)
-        return self._send(headers, self._body, keep_alive)
+        # It is sent once; an open stream need not hold it.
+        body, self._body = self._body, b""
+        return self._send(headers, body, keep_alive)
 
     def _passed_back(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         return passed_back(headers)
@@ -146,9 +148,10 @@ class MessagesExchange(ProxiedExchange):
     def _seeded(self, frame: bytes, event: Event) -> bytes:
         """A message_start whose usage says zero, with the local estimate: clients show it as the context in use."""
         usage = event["message"].get("usage") or {}
-        if not self._services.settings.seed_usage_estimate or input_tokens(usage):
+        request, self._to_estimate = self._to_estimate, {}
+        if not request or input_tokens(usage):
             return frame
-        estimate = estimate_input_tokens(self._request, self._route.upstream_model)
+        estimate = estimate_input_tokens(request, self._route.upstream_model)
         message = event["message"] | {"usage": usage | {"input_tokens": estimate}}
         return encode_event(event | {"message": message})
 

@@ -1,0 +1,150 @@
+"""What an open stream holds of its request: nothing that it does not need any more."""
+
+import gc
+import sys
+import weakref
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from app.chat_exchange import ChatExchange
+from app.lessons import Lessons
+from app.messages_exchange import MessagesExchange
+from app.metrics import NoMetrics
+from app.request_log import RequestRecord
+from app.routing import Route
+from app.services import Caller, Services
+from app.settings import Settings
+from app.sse import KEEPALIVE
+from app.thinking_store import NoStore
+from app.upstream import Answer
+from app.waiting import Client
+from tests.blueprints.conftest import MESSAGE, events
+
+ROUTE = Route("some-model", "some-model")
+RECORD = RequestRecord("POST", "/", "req_1")
+SEARCH = {"web_search_options": {}}
+DELTA = events({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}})
+END = events(
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+    {"type": "message_stop"},
+)
+
+
+class History(str):
+    """A text whose end can be seen: weak references to plain strings are not possible."""
+
+
+class Recorded:
+    """An upstream that answers every request with `reads`, None being silence, and keeps no request."""
+
+    host = "api.anthropic.com"
+
+    def __init__(self, *reads: bytes | None) -> None:
+        self._reads = reads
+
+    def send(self, *_: object) -> Answer:
+        reads = iter(self._reads)
+        raw = SimpleNamespace(read1=lambda *_, **__: next(reads, b""), close=lambda: None)
+        headers = {"content-type": "text/event-stream"}
+        response: Any = SimpleNamespace(raw=raw, status_code=200, headers=headers)
+        return Answer(response, 1_000_000)
+
+
+def started(input_tokens: int) -> bytes:
+    usage = {"input_tokens": input_tokens, "output_tokens": 1}
+    return events({"type": "message_start", "message": MESSAGE | {"content": [], "stop_reason": None, "usage": usage}})
+
+
+def services(*reads: bytes | None, **settings: Any) -> Services:
+    upstream: Any = Recorded(*reads)
+    return Services(Settings(**settings), upstream, Lessons(), NoStore(), NoMetrics())
+
+
+def caller() -> Caller:
+    return Caller({}, {}, Client(), "req_1")
+
+
+def request_of(history: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "model": "some-model",
+        "max_tokens": 9,
+        "stream": True,
+        "messages": [{"role": "user", "content": history}],
+    } | fields
+
+
+def chat(serving: Services, **fields: Any) -> tuple[Iterator[bytes], "weakref.ref[History]"]:
+    history = History("word " * 1000)
+    exchange = ChatExchange(serving, caller(), request_of(history, **fields), ROUTE, RECORD)
+    return exchange.frames(), weakref.ref(history)
+
+
+def held(history: "weakref.ref[History]") -> bool:
+    gc.collect()
+    return history() is not None
+
+
+USAGE: Mapping[str, Any] = {"stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize("fields", [{}, USAGE])
+def test_a_chat_stream_lets_go_of_its_request_once_the_prompt_is_counted(fields: dict[str, Any]) -> None:
+    frames, history = chat(services(started(7), None, DELTA, END), **fields)
+    assert b'"role":"assistant"' in next(frames)
+    assert next(frames) == KEEPALIVE
+    assert not held(history)
+    assert b'"content":"Hello"' in next(frames)
+    rest = b"".join(frames)
+    assert not fields or b'"prompt_tokens":7,' in rest
+
+
+def test_what_the_estimate_needs_is_held() -> None:
+    """Some upstreams count only at the end, or never."""
+    frames, history = chat(services(started(0), None, END), **USAGE)
+    next(frames), next(frames)
+    assert held(history)
+    usage = b"".join(frames).split(b'"prompt_tokens":')[1]
+    assert int(usage[: usage.index(b",")]) > 900
+
+
+def test_a_count_that_is_taken_back_is_not_estimated_anew() -> None:
+    taken_back = events({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"input_tokens": -1}})
+    frames, _ = chat(services(started(7), None, taken_back, END), **USAGE)
+    assert b'"prompt_tokens":7,' in b"".join(frames)
+
+
+def test_what_nobody_asks_to_be_counted_is_not_held_for_the_estimate() -> None:
+    frames, history = chat(services(started(0), None, END))
+    next(frames), next(frames)
+    assert not held(history)
+
+
+def test_what_a_continuation_needs_is_held() -> None:
+    overrides = {"*": {"web_search": True}}
+    frames, history = chat(services(started(7), None, END, profile_overrides_json=overrides), **SEARCH)
+    next(frames), next(frames)
+    assert held(history)
+
+
+@pytest.mark.parametrize("counted", [0, 7])
+def test_a_messages_stream_lets_go_of_its_request(counted: int) -> None:
+    serving = services(started(counted), None, DELTA, END, seed_usage_estimate=True)
+    history = History("word " * 1000)
+    request = request_of(history)
+    body = orjson.dumps(request)
+    before = sys.getrefcount(body)
+    frames = MessagesExchange(serving, caller(), body, request, ROUTE, RECORD).frames()
+    del request
+    seen = weakref.ref(history)
+    del history
+    start = orjson.loads(next(frames).split(b"data: ")[1])
+    assert start["message"]["usage"]["input_tokens"] == counted or not counted
+    assert counted or start["message"]["usage"]["input_tokens"] > 900
+    next(frames)
+    assert not held(seen)
+    assert sys.getrefcount(body) == before
+    assert b"Hello" in b"".join(frames)
