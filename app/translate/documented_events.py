@@ -153,9 +153,14 @@ def _emptied(block: Block, opened: _OpenBlock) -> tuple[Block, list[Event]]:
         return (block if block.get("input") == {} else block | {"input": {}}), []
     if kind not in _DELTA_OF:
         return block, []
-    text, signature = block.get(kind), block.get("signature")
-    growth: list[Event] = [{"type": _DELTA_OF[kind], kind: text}] if isinstance(text, str) and text else []
+    text, signature, citations = block.get(kind), block.get("signature"), block.get("citations")
+    growth: list[Event] = []
     empty = block if text == "" else block | {kind: ""}
+    if kind == "text" and isinstance(citations, list) and citations:
+        growth += [{"type": "citations_delta", "citation": citation} for citation in citations]
+        empty = empty | {"citations": []}
+    if isinstance(text, str) and text:
+        growth.append({"type": _DELTA_OF[kind], kind: text})
     if kind == "thinking" and signature:
         growth.append({"type": "signature_delta", "signature": signature})
         empty = empty | {"signature": ""}

@@ -15,7 +15,6 @@ from app.translate.usage import merged_usage
 
 Event = dict[str, Any]
 Message = dict[str, Any]
-_NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
 
 def message_events(message: Message) -> Iterator[Event]:
@@ -39,41 +38,9 @@ def message_events(message: Message) -> Iterator[Event]:
 def streamed_events(message: Message) -> Iterator[Event]:
     """The events of `message` as Anthropic streams them: blocks start empty and grow by deltas.
 
-    What its SDK cannot do without (type, role, usage) is there although the upstream left it out.
+    What its SDKs build upon (type, role, usage) is there although the upstream left it out.
     """
-    usage = message["usage"] if isinstance(message.get("usage"), dict) else {}
-    named = {"type": "message", "role": "assistant"} | message | {"usage": _NO_USAGE | usage}
-    for event in message_events(named):
-        if event["type"] != "content_block_start":
-            yield event
-            continue
-        block, index = event["content_block"], event["index"]
-        growth = list(_growth(block)) if isinstance(block, dict) else []
-        yield event | {"content_block": _empty(block) if growth else block}
-        for delta in growth:
-            yield {"type": "content_block_delta", "index": index, "delta": delta}
-
-
-def _growth(block: Event) -> Iterator[Event]:
-    kind = block.get("type")
-    if kind == "text" and block.get("text"):
-        citations = block.get("citations")
-        for citation in citations if isinstance(citations, list) else ():
-            yield {"type": "citations_delta", "citation": citation}
-        yield {"type": "text_delta", "text": block["text"]}
-    elif kind == "thinking":
-        if block.get("thinking"):
-            yield {"type": "thinking_delta", "thinking": block["thinking"]}
-        if "signature" in block:
-            yield {"type": "signature_delta", "signature": block["signature"] or ""}
-    elif kind in CALLS and block.get("input"):
-        source = json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
-        yield {"type": "input_json_delta", "partial_json": source}
-
-
-def _empty(block: Event) -> Event:
-    bare: Event = {"text": "", "citations": [], "thinking": "", "signature": "", "input": {}}
-    return block | {name: value for name, value in bare.items() if block.get(name)}
+    return chain.from_iterable(map(DocumentedEvents().feed, message_events(message)))
 
 
 def folded_message(events: Iterable[Event]) -> Message:

@@ -129,6 +129,13 @@ def test_a_block_starts_empty_and_what_it_brought_follows() -> None:
     ]
     bare = {"type": "content_block_start", "index": 0, "content_block": {"type": "text"}}
     assert fed(START, bare)[1:] == [started(0)]
+    citation = {"type": "char_location", "cited_text": "So."}
+    cited = {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": citation}}
+    assert fed(START, started(0, text="Hi", citations=[citation]))[1:] == [
+        started(0, citations=[]),
+        cited,
+        grown(0, "text", "Hi"),
+    ]
 
 
 @pytest.mark.parametrize("input", [{"a": 1}, '{"a":1}'])
