@@ -19,8 +19,6 @@ from app.waiting import Patience
 MAX_TUNNEL_HEAD_BYTES = 65536
 REFUSED_PAUSE_SECONDS = 0.1
 """A server that restarts refuses for a moment; a refused connection carried nothing, so it may be tried again."""
-
-
 _logger = logging.getLogger("anthropic_proxy")
 
 

@@ -15,8 +15,6 @@ from app.errors import InvalidRequest
 
 MAX_VALUES = 1_000_000
 """24 MB of `{},` is 8 million objects and 690 MB of memory once parsed; no honest request comes near this."""
-
-
 _BEYOND_64_BITS = 2.0**63
 _ESCAPED_COLON = b"\\u003"
 """How a colon begins that is none in the source."""

@@ -89,7 +89,6 @@ def no_audio(value: Any, path: str) -> Any:
     )
 
 
-_ANY_INTEGER = an_integer
 PARAMETERS: dict[str, Parameter] = {
     "messages": Parameter(an_array, "system and messages"),
     "system": Parameter(string_or_array, "system, before that of the messages"),
@@ -128,7 +127,7 @@ PARAMETERS: dict[str, Parameter] = {
     "logit_bias": Parameter(an_object, harmless=({},)),
     "logprobs": Parameter(a_boolean, harmless=(False,)),
     "top_logprobs": Parameter(ranged(an_integer, 0, 20), harmless=(0,)),
-    "seed": Parameter(_ANY_INTEGER),
+    "seed": Parameter(an_integer),
     "store": Parameter(a_boolean, harmless=(False,)),
     "prediction": Parameter(an_object),
     "moderation": Parameter(an_object),
@@ -154,8 +153,6 @@ PARAMETERS: dict[str, Parameter] = {
     "mcp_servers": Parameter(an_array, "mcp_servers"),
     "context_management": Parameter(an_object, "context_management"),
 }
-PASSED_ON = ("container", "mcp_servers", "context_management")
-"""Anthropic's own fields that clients add through `extra_body`, and that need a beta header of theirs."""
 
 
 def check_parameters(chat_request: dict[str, Any], report: Report) -> None:
