@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from app.settings import Settings
+from app.translate.betas import BETA_NAME
 
 ANTHROPIC_VERSION = "2023-06-01"
 """The version every upstream knows; the newer 2026-10-21 refuses temperature, top_p and top_k."""
@@ -17,7 +18,6 @@ _PASSED_BACK = re.compile(
 )
 _REQUEST_IDS = ("request-id", "x-request-id", "x-log-id", "trace-id")
 """Anthropic's; most others'; z.ai's; MiniMax's."""
-_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens)-(limit|remaining|reset)")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -44,7 +44,7 @@ def chat_headers(
     """For a translated request."""
     headers = {"anthropic-version": ANTHROPIC_VERSION, "user-agent": "anthropic-proxy"}
     # Upstreams quote an odd one in their refusals, from which is learned.
-    asked = filter(_BETA.fullmatch, _asked_betas(client))
+    asked = filter(BETA_NAME.fullmatch, _asked_betas(client))
     return _one_line(headers | _common([*asked, *betas], credentials, settings, request_id))
 
 

@@ -17,7 +17,7 @@ EXTENSIONS = {
 }
 """Field -> how the names of its betas begin, and the one to ask for if the client asked for none; `Extra inputs are not
 permitted` answers the field without it."""
-_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+BETA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def extensions(chat_request: Block, profile: Profile, report: Report) -> Block:
@@ -46,7 +46,7 @@ def betas(chat_request: Block, sent: Block) -> tuple[str, ...]:
         path, wish = f"extra_headers.{name}", headers.get(name)
     asked = [beta for beta in map(str.strip, _items(wish, path)) if beta]
     for beta in asked:
-        if not _BETA.fullmatch(beta):
+        if not BETA_NAME.fullmatch(beta):
             raise invalid_value(path, "names of betas, such as 'prompt-caching-2024-07-31'", beta)
     for name in sent:
         start, needed = EXTENSIONS[name] or ("", "")

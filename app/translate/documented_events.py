@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.translate.call_blocks import input_text
-from app.translate.usage import Usage, tokens
+from app.translate.usage import COUNTS, Usage, tokens
 
 Event = dict[str, Any]
 Block = dict[str, Any]
 CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 """Blocks with an input. A tuple: the type of a block may be anything, hashable or not."""
 _MESSAGE = {"type": "message", "role": "assistant", "stop_reason": None, "stop_sequence": None}
-_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _BLOCK_OF = {
     "text_delta": "text",
     "citations_delta": "text",
@@ -171,7 +170,7 @@ def _counted(usage: Any, least: dict[str, int]) -> Usage:
     """`usage` with the counts of `least` where it has none, and numbers for strings; itself if it is like that."""
     given: Usage = usage if isinstance(usage, dict) else {}
     counts = {name: count for name, count in least.items() if given.get(name) is None}
-    counts |= {name: tokens(given, name) for name in _COUNTS if isinstance(given.get(name), str)}
+    counts |= {name: tokens(given, name) for name in COUNTS if isinstance(given.get(name), str)}
     return given | counts if counts else given
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from app.translate.content import is_blank
 from app.translate.message_events import folded_message
-from app.translate.usage import Usage, merged_usage, tokens
+from app.translate.usage import COUNTS, Usage, merged_usage, tokens
 
 Event = dict[str, Any]
-_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 def can_pause(messages_request: Event) -> bool:
@@ -85,7 +84,7 @@ class ContinuedTurn:
     def _total(self) -> Usage:
         """The counts of this message, with those of the messages before it: each was paid for."""
         total = dict(self._usage)
-        for name in _COUNTS:
+        for name in COUNTS:
             if self._earlier.get(name):
                 total[name] = tokens(self._usage, name) + tokens(self._earlier, name)
         return total

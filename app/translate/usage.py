@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Usage = dict[str, Any]
+COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _MAX_DIGITS = 15
 _MOST = 10**_MAX_DIGITS
 
