@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import InvalidRequest
 from app.profiles import Profile
+from app.translate.anthropic_parts import anthropic_part
 from app.translate.cache import cache_control
 from app.translate.checks import a_string, an_array, an_object, invalid_value, missing, optional_string
 from app.translate.media import (
@@ -14,9 +15,11 @@ from app.translate.media import (
     base64_text,
     data_url,
     document_source,
+    image_block,
     image_source,
     is_data_url,
     sniffed_image_type,
+    url_source,
 )
 from app.translate.report import Report
 
@@ -107,36 +110,7 @@ def _image_part(part: Block, path: str, profile: Profile, report: Report) -> lis
             raise missing(here)
     if optional_string(owner, "detail", here.removesuffix(".url")) not in {None, "auto"}:
         report.ignore("messages[].content[].image_url.detail")
-    return [_image_block(a_string(image, here).strip(), here, profile) | cache_control(part, path)]
-
-
-def _image_block(url: str, path: str, profile: Profile) -> Block:
-    """An image, or the PDF that some clients send as one."""
-    if is_data_url(url):
-        data = data_url(url, path)
-        if data.is_pdf:
-            return {"type": "document", "source": document_source(data, path)}
-        return {"type": "image", "source": image_source(data, path, profile)}
-    return {"type": "image", "source": _image_url_source(url, path, profile)}
-
-
-def _image_url_source(url: str, path: str, profile: Profile) -> Block:
-    if not profile.image_urls:
-        raise _unusable_url(path, "this upstream takes images as base64 data URLs only")
-    return _url_source(url, path, profile)
-
-
-def _url_source(url: str, path: str, profile: Profile) -> Block:
-    scheme = url[:8].lower()
-    if scheme.startswith("http://") and not profile.http_urls:
-        raise _unusable_url(path, "only https:// URLs are fetched by this upstream")
-    if not scheme.startswith(("http://", "https://")):
-        raise _unusable_url(path, "expected an https:// URL or a base64 data URL")
-    return {"type": "url", "url": url}
-
-
-def _unusable_url(path: str, reason: str) -> InvalidRequest:
-    return InvalidRequest(f"Invalid '{path}': {reason}.", param=path, code="invalid_image_url")
+    return [image_block(a_string(image, here).strip(), here, profile) | cache_control(part, path)]
 
 
 def _file_part(part: Block, path: str, profile: Profile, report: Report) -> list[Block]:
@@ -166,7 +140,7 @@ def _file_part(part: Block, path: str, profile: Profile, report: Report) -> list
 def _file_blocks(file_data: str, title: str | None, path: str, profile: Profile) -> list[Block]:
     named = {"title": title} if title and not is_blank(title) else {}
     if file_data[:8].lower().startswith(("https://", "http://")):
-        return [{"type": "document", "source": _url_source(file_data, path, profile)} | named]
+        return [{"type": "document", "source": url_source(file_data, path, profile)} | named]
     url = data_url(file_data, path) if is_data_url(file_data) else DataUrl("", base64_text(file_data, path))
     image_type = sniffed_image_type(url.head())
     if image_type or url.media_type.startswith("image/"):
@@ -176,50 +150,6 @@ def _file_blocks(file_data: str, title: str | None, path: str, profile: Profile)
     return [] if blank else [{"type": "document", "source": source} | named]
 
 
-def _anthropic_part(part: Block, path: str, profile: Profile, report: Report) -> list[Block]:
-    """A part that is an Anthropic block already, as some clients send it: passed on with the fields the API knows."""
-    here = f"{path}.source"
-    if part.get("source") is None:
-        raise missing(here)
-    source = an_object(part["source"], here)
-    kind = a_string(source.get("type"), f"{here}.type")
-    is_image = part["type"] == "image"
-    if kind not in _SOURCES or (is_image and kind in {"text", "content"}):
-        raise invalid_value(f"{here}.type", "'base64', 'url', and 'file'", kind)
-    for name in _SOURCES[kind]:
-        if name != "content":
-            a_string(source.get(name), f"{here}.{name}")
-    known: Block = {"type": part["type"], "source": {name: source.get(name) for name in ("type", *_SOURCES[kind])}}
-    if kind == "base64":
-        url = _base64_source(source, f"{here}.data")
-        known["source"] = image_source(url, here, profile) if is_image else document_source(url, f"{here}.data")
-    if kind == "url" and is_image:
-        known = _image_block(source["url"].strip(), here, profile)
-    elif kind == "url":
-        known["source"] = _url_source(source["url"], here, profile)
-    if kind == "text":
-        known["source"]["media_type"] = "text/plain"
-    if not is_image:
-        known |= {name: part[name] for name in ("title", "context") if optional_string(part, name, path)}
-        if part.get("citations") is not None:
-            known["citations"] = an_object(part["citations"], f"{path}.citations")
-    return [known | cache_control(part, path)]
-
-
-def _base64_source(source: Block, path: str) -> DataUrl:
-    """The bytes of an Anthropic source, which some clients give as a data URL."""
-    if is_data_url(source["data"]):
-        return data_url(source["data"], path)
-    return DataUrl(source["media_type"].lower(), base64_text(source["data"], path))
-
-
-_SOURCES = {
-    "base64": ("media_type", "data"),
-    "url": ("url",),
-    "file": ("file_id",),
-    "text": ("media_type", "data"),
-    "content": ("content",),
-}
 _UNSUPPORTED = {
     "input_audio": "audio",
     "audio": "audio",
@@ -235,6 +165,6 @@ _READERS: dict[str, Callable[[Block, str, Profile, Report], list[Block]]] = {
     "input_image": _image_part,
     "file": _file_part,
     "input_file": _file_part,
-    "image": _anthropic_part,
-    "document": _anthropic_part,
+    "image": anthropic_part,
+    "document": anthropic_part,
 }

@@ -1,4 +1,4 @@
-"""Data URLs and the bytes inside them: which type they really are, and whether the Messages API takes them."""
+"""Images and documents, by their bytes or by URL: which type they are, and whether the Messages API takes them."""
 
 from __future__ import annotations
 
@@ -160,6 +160,36 @@ def document_source(url: DataUrl, path: str) -> dict[str, Any]:
         param=path,
         code="invalid_value",
     )
+
+
+def image_block(url: str, path: str, profile: Profile) -> dict[str, Any]:
+    """An image, or the PDF that some clients send as one."""
+    if is_data_url(url):
+        data = data_url(url, path)
+        if data.is_pdf:
+            return {"type": "document", "source": document_source(data, path)}
+        return {"type": "image", "source": image_source(data, path, profile)}
+    return {"type": "image", "source": _image_url_source(url, path, profile)}
+
+
+def _image_url_source(url: str, path: str, profile: Profile) -> dict[str, Any]:
+    if not profile.image_urls:
+        raise _unusable_url(path, "this upstream takes images as base64 data URLs only")
+    return url_source(url, path, profile)
+
+
+def url_source(url: str, path: str, profile: Profile) -> dict[str, Any]:
+    """A source that the upstream fetches. Raises InvalidRequest for a scheme that it does not."""
+    scheme = url[:8].lower()
+    if scheme.startswith("http://") and not profile.http_urls:
+        raise _unusable_url(path, "only https:// URLs are fetched by this upstream")
+    if not scheme.startswith(("http://", "https://")):
+        raise _unusable_url(path, "expected an https:// URL or a base64 data URL")
+    return {"type": "url", "url": url}
+
+
+def _unusable_url(path: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{path}': {reason}.", param=path, code="invalid_image_url")
 
 
 def check_images(messages: Sequence[dict[str, Any]], profile: Profile) -> None:
