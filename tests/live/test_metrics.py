@@ -19,7 +19,7 @@ WORKERS = 2
 
 
 class Measured:
-    """A running proxy of two workers, and its metrics by (name, labels)."""
+    """A client of a running proxy of two workers, and its metrics by (name, labels); to be used in a `with`."""
 
     def __init__(self, server: GunicornServer, metrics_port: int, host: str = "127.0.0.1") -> None:
         self.server = server
@@ -27,6 +27,12 @@ class Measured:
         self.booted = 0
         self._metrics_url = f"http://{host}:{metrics_port}/metrics"
         self.client = openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="k", max_retries=0)
+
+    def __enter__(self) -> "Measured":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
 
     def value(self, name: str, **labels: str) -> float:
         """The sample's value, once some worker serves the port; 0 if there is none yet."""
@@ -50,7 +56,12 @@ class Measured:
                 time.sleep(0.1)
 
     def ask(self, text: str) -> None:
-        self.client.chat.completions.create(model="made-up", messages=[{"role": "user", "content": text}])
+        """On a connection of its own, so that either worker may get it."""
+        self.client.chat.completions.create(
+            model="made-up",
+            messages=[{"role": "user", "content": text}],
+            extra_headers={"Connection": "close"},
+        )
 
 
 def free_port() -> int:
@@ -62,14 +73,13 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def measured() -> Iterator[Measured]:
     port = free_port()
-    with GunicornServer(UPSTREAM_BASE="sandbox:", WORKERS=WORKERS, METRICS_PORT=port, GRACEFUL_TIMEOUT=2) as server:
-        yield Measured(server, port)
+    environ = {"WORKERS": WORKERS, "METRICS_PORT": port, "GRACEFUL_TIMEOUT": 2}
+    with GunicornServer(UPSTREAM_BASE="sandbox:", **environ) as server, Measured(server, port) as measured:
+        yield measured
 
 
 def test_requests_of_all_workers_are_summed_up(measured: Measured) -> None:
     for _ in range(8):
-        # A connection each, so that both workers get some.
-        measured.client.with_options(default_headers={"Connection": "close"})
         measured.ask("Hello")
     with pytest.raises(openai.RateLimitError):
         measured.ask("sandbox:error 429")
@@ -124,10 +134,11 @@ def test_they_are_served_on_their_own_address_only(measured: Measured) -> None:
         if isinstance(raised.value, urllib.error.HTTPError):
             assert raised.value.code == 404
             raised.value.close()
-    with GunicornServer(UPSTREAM_BASE="sandbox:", METRICS_PORT=port, METRICS_HOST="127.0.0.2") as other:
-        elsewhere = Measured(other, port, "127.0.0.2")
+    with (
+        GunicornServer(UPSTREAM_BASE="sandbox:", METRICS_PORT=port, METRICS_HOST="127.0.0.2") as other,
+        Measured(other, port, "127.0.0.2") as elsewhere,
+    ):
         assert elsewhere.value("anthropic_proxy_open_requests") == 0
-        elsewhere.client.close()
 
 
 def test_their_files_go_with_the_service(tmp_path: Path) -> None:
@@ -140,8 +151,10 @@ def test_their_files_go_with_the_service(tmp_path: Path) -> None:
 def test_a_cleaner_of_temporary_files_disturbs_no_request(tmp_path: Path) -> None:
     """systemd-tmpfiles, for one, removes from /tmp what is ten days old; a service lives longer."""
     environ = {"TMPDIR": tmp_path, "METRICS_PORT": free_port(), "GRACEFUL_TIMEOUT": 2}
-    with GunicornServer(UPSTREAM_BASE="sandbox:", **environ) as server:
-        measured = Measured(server, environ["METRICS_PORT"])
+    with (
+        GunicornServer(UPSTREAM_BASE="sandbox:", **environ) as server,
+        Measured(server, environ["METRICS_PORT"]) as measured,
+    ):
         server.wait_for(lambda: any(tmp_path.glob("anthropic-proxy-metrics-*/*.db")))
         for directory in tmp_path.glob("anthropic-proxy-metrics-*"):
             shutil.rmtree(directory)
