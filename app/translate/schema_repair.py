@@ -63,7 +63,7 @@ class SchemaRepair:
             if repair is None or (value := repair(self, value)) is not None:
                 repaired[keyword] = value
         if not _PAIRED.isdisjoint(schema):
-            _modernise(schema, repaired)
+            _modernise(schema, repaired, self._key)
         return repaired
 
     def schema_map(self, value: Any) -> Any:
@@ -151,8 +151,8 @@ _PAIRED = {"exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definit
 """Keywords whose repair needs another one."""
 
 
-def _modernise(original: Schema, repaired: Schema) -> None:
-    """Draft-4 and OpenAPI forms that take two keywords together, or become another keyword."""
+def _modernise(original: Schema, repaired: Schema, key: Callable[[str], str]) -> None:
+    """Draft-4 and OpenAPI forms that take two keywords together, or become another; `key` gives a key as it is sent."""
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if original.get(exclusive) is True and bound in repaired:
             repaired[exclusive] = repaired.pop(bound)
@@ -167,12 +167,15 @@ def _modernise(original: Schema, repaired: Schema) -> None:
     pattern = original.get("pattern")
     if isinstance(pattern, str) and "pattern" not in repaired:
         repaired["description"] = " ".join([*filter(None, [repaired.get("description")]), f"(pattern: {pattern})"])
-    properties = original.get("properties")
-    if isinstance(properties, dict):
-        # Draft 3 marks a property itself as required.
-        marked = [k for k, v in properties.items() if isinstance(v, dict) and v.get("required") is True]
-        if marked:
-            repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *marked]))
+    if marked := _marked_required(original.get("properties")):
+        repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *map(key, marked)]))
+
+
+def _marked_required(properties: Any) -> list[str]:
+    """Draft 3 marks a property itself as required."""
+    if not isinstance(properties, dict):
+        return []
+    return [key for key, child in properties.items() if isinstance(child, dict) and child.get("required") is True]
 
 
 def _accept_null(schema: Schema) -> None:

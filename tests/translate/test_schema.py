@@ -148,6 +148,8 @@ def test_property_keys_that_the_api_refuses_are_renamed_reversibly() -> None:
     assert set(found.renamed.values()) == {"a b", "é" * 70}
     assert set(found.renamed) == set(found.schema["properties"])
     assert found.renamed[found.schema["required"][0]] == "a b"
+    marked = tool_schema(obj(**{"a b": {"type": "string", "required": True}})).schema  # as draft 3 has it
+    assert marked["required"] == list(marked["properties"])
 
 
 def test_references_survive_what_they_point_to_being_moved() -> None:
