@@ -1,23 +1,12 @@
-"""A whole Anthropic message -> a chat completion. It goes through the stream translator, so both modes agree."""
+"""The chunks of a streamed chat completion -> the whole one, so that both modes agree."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.translate.chat_stream import ChatStream, Chunk
-from app.translate.message_events import message_events
-from app.translate.usage import chat_usage
+from app.translate.chat_stream import Chunk
 
 Message = dict[str, Any]
-
-
-def chat_completion(message: Message, stream: ChatStream) -> dict[str, Any]:
-    """The completion for `message`; `stream` is a fresh translator."""
-    chunks: list[Chunk] = []
-    for event in message_events(message):
-        chunks += stream.feed(event)
-    chunks += stream.end()
-    return folded(chunks, chat_usage(stream.final_usage()))
 
 
 def folded(chunks: list[Chunk], usage: dict[str, Any] | None) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from openai.types.chat import ChatCompletionChunk
 from app.errors import UpstreamBroken, UpstreamError, UpstreamRefusal
 from app.sse import encode
 from app.translate.chat_stream import ChatStream, Chunk
-from app.translate.message_events import message_events, streamed_events
+from app.translate.message_events import streamed_events
 from app.translate.request import AnswerForm
-from app.translate.response import chat_completion, folded
-from app.translate.usage import chat_usage
+from app.translate.response import folded
 from tests.translate.answers import EVENTS, MESSAGE, forms
+from tests.translate.completions import completion_of, completion_of_events
 
 START = {"type": "message_start", "message": {"usage": {"input_tokens": 26, "output_tokens": 1}}}
 STOP = {"type": "message_stop"}
@@ -87,16 +87,13 @@ def assert_well_formed(chunks: list[Chunk], complete: bool, form: AnswerForm) ->
 @settings(max_examples=200)
 @given(forms(), MESSAGE)
 def test_a_message_and_its_stream_come_to_the_same(form: AnswerForm, message: dict[str, Any]) -> None:
-    whole = chat_completion(message, stream_of(form))
-    for events in (message_events(message), streamed_events(message)):
-        stream = stream_of(form)
-        chunks = fed(stream, *events) + stream.end()
-        assert folded(chunks, chat_usage(stream.final_usage())) == whole
+    whole = completion_of(message, stream_of(form))
+    assert completion_of_events(streamed_events(message), stream_of(form)) == whole
 
 
 @given(MESSAGE)
 def test_nothing_of_a_message_is_lost(message: dict[str, Any]) -> None:
-    told = chat_completion(message, stream_of())["choices"][0]["message"]
+    told = completion_of(message, stream_of())["choices"][0]["message"]
     blocks = message["content"]
     assert (told["content"] or "") == "".join(block["text"] for block in blocks if block["type"] == "text")
     thought = "".join(block["thinking"] for block in blocks if block["type"] == "thinking")

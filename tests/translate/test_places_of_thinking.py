@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.profiles import Profile
 from app.translate.chat_stream import ChatStream
 from app.translate.request import AnswerForm, Options, messages_request
-from app.translate.response import chat_completion
+from tests.translate.completions import completion_of
 
 Json = dict[str, Any]
 THINKING = st.just({"type": "thinking"})
@@ -45,7 +45,7 @@ def joined(blocks: list[Json]) -> list[Json]:
 @given(answers(), st.booleans())
 def test_the_order_survives(content: list[Json], sent_back: bool) -> None:
     stream = ChatStream(AnswerForm("m"), "chatcmpl-1", 1)
-    message = chat_completion({"content": content, "stop_reason": "tool_use"}, stream)["choices"][0]["message"]
+    message = completion_of({"content": content, "stop_reason": "tool_use"}, stream)["choices"][0]["message"]
     thinking = message.pop("thinking_blocks", [])
     message |= {"thinking_blocks": thinking} if sent_back else {}
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in message["tool_calls"]]

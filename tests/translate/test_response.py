@@ -5,7 +5,8 @@ from openai.types.chat import ChatCompletion
 
 from app.translate.chat_stream import ChatStream
 from app.translate.request import AnswerForm
-from app.translate.response import chat_completion, folded
+from app.translate.response import folded
+from tests.translate.completions import completion_of
 
 MESSAGE = {
     "id": "msg_1",
@@ -18,12 +19,12 @@ MESSAGE = {
 }
 
 
-def completion_of(message: dict[str, Any]) -> dict[str, Any]:
-    return chat_completion(message, ChatStream(AnswerForm("asked-for"), "chatcmpl-1", 7))
+def told(message: dict[str, Any]) -> dict[str, Any]:
+    return completion_of(message, ChatStream(AnswerForm("asked-for"), "chatcmpl-1", 7))
 
 
 def test_a_completion_has_all_that_openai_requires() -> None:
-    completion = completion_of(MESSAGE)
+    completion = told(MESSAGE)
     ChatCompletion.model_validate(completion, strict=True)
     assert completion == {
         "id": "chatcmpl-1",
@@ -47,13 +48,13 @@ def test_content_is_null_only_beside_calls() -> None:
     call = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
     empty = {"type": "text", "text": ""}
     for content, expected in (([call], None), ([empty, call], None), ([empty], ""), ([], "")):
-        assert completion_of(MESSAGE | {"content": content})["choices"][0]["message"]["content"] == expected
+        assert told(MESSAGE | {"content": content})["choices"][0]["message"]["content"] == expected
 
 
 def test_an_upstreams_order_of_blocks_does_not_matter_to_the_text() -> None:
     call = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
     content = [{"type": "text", "text": "One, "}, call, {"type": "text", "text": "two."}]
-    message = completion_of(MESSAGE | {"content": content})["choices"][0]["message"]
+    message = told(MESSAGE | {"content": content})["choices"][0]["message"]
     assert message["content"] == "One, two."
     assert len(message["tool_calls"]) == 1
 
