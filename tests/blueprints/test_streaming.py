@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import pytest
 from werkzeug.serving import make_server
@@ -11,7 +13,7 @@ from app import create_app
 from app.settings import Settings
 
 from ..faults.answers import TEXT
-from ..faults.raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, request_body, request_bytes
+from ..faults.raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, Reply, request_body, request_bytes
 from ..faults.raw_upstream import RawUpstream
 from ..faults.scripts import SCRIPTS
 
@@ -35,16 +37,21 @@ def port(upstream: RawUpstream) -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)
-@pytest.mark.parametrize("script", ["good", "late", "pausing"])
-def test_answers(port: int, script: str, path: str, stream: bool) -> None:
-    with Client(port) as client:
-        reply = client.ask(path, script, stream)
-    assert reply.status == 200
-    assert TEXT.encode() in reply.body
-    if stream:
-        assert reply.headers["x-accel-buffering"] == "no"
-        assert (b"keep-alive" in reply.body or b"ping" in reply.body) == (script != "good")
+def test_answers(port: int) -> None:
+    def asked(case: tuple[str, tuple[str, bool]]) -> Reply:
+        script, (path, stream) = case
+        with Client(port) as client:
+            return client.ask(path, script, stream)
+
+    cases = list(product(["good", "late", "pausing"], KINDS))
+    with ThreadPoolExecutor(len(cases)) as pool:
+        for case, reply in zip(cases, pool.map(asked, cases), strict=True):
+            script, (_, stream) = case
+            assert reply.status == 200, case
+            assert TEXT.encode() in reply.body, case
+            if stream:
+                assert reply.headers["x-accel-buffering"] == "no", case
+                assert (b"keep-alive" in reply.body or b"ping" in reply.body) == (script != "good"), case
 
 
 @pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)

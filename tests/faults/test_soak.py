@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
+
 from .soak import figures, run, scripted_upstream, server_for
 
 
+@pytest.mark.slow
 def test_a_soak_leaves_nothing_behind() -> None:
     with scripted_upstream() as upstream, server_for(upstream) as server:
         run(server, 300, seed=0)
