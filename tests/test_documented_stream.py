@@ -13,22 +13,10 @@ from app.documented_stream import DocumentedStream
 from app.sse import EventCutter, EventReader, encode, encode_event
 from app.translate.message_events import folded_message
 from tests.golden_cases import GoldenCase, all_cases
+from tests.translate.answers import START
 from tests.translate.pieces import in_pieces
 
 Event = dict[str, Any]
-START: Event = {
-    "type": "message_start",
-    "message": {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 26, "output_tokens": 2},
-    },
-}
 BLOCK: Event = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
 CALL: Event = BLOCK | {"content_block": {"type": "tool_use", "id": "a", "name": "f", "input": {}}}
 END: list[Event] = [

@@ -1,4 +1,4 @@
-"""Messages and event sequences that hypothesis draws: legal ones, and odd ones of the same vocabulary."""
+"""A documented event, and messages and event sequences that hypothesis draws: legal ones, and odd ones."""
 
 import json
 from typing import Any
@@ -9,6 +9,20 @@ from app.translate.identifiers import ToolNames
 from app.translate.request import AnswerForm
 from app.translate.tools import ToolForm
 
+START: dict[str, Any] = {
+    "type": "message_start",
+    "message": {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 26, "output_tokens": 2},
+    },
+}
+"""As Anthropic documents it."""
 TEXT = st.text(alphabet='aä👋{}"\\ \n', max_size=6)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | TEXT,

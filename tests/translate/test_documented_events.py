@@ -6,23 +6,10 @@ import pytest
 from hypothesis import given
 
 from app.translate.documented_events import DocumentedEvents
-from tests.translate.answers import EVENTS
+from tests.translate.answers import EVENTS, START
 
 Event = dict[str, Any]
-USAGE = {"input_tokens": 26, "output_tokens": 2}
-START: Event = {
-    "type": "message_start",
-    "message": {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": USAGE,
-    },
-}
+USAGE = START["message"]["usage"]
 DELTA: Event = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": USAGE}
 STOP: Event = {"type": "message_stop"}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "f"}
