@@ -1,3 +1,5 @@
+"""Content blocks of an answer, each as the deltas of a chat completion."""
+
 from typing import Any
 
 import pytest

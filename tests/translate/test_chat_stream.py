@@ -1,3 +1,5 @@
+"""Anthropic events become chunks that OpenAI's SDK reads, whatever their order."""
+
 import contextlib
 from typing import Any
 

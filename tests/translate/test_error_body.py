@@ -1,3 +1,5 @@
+"""Each failure in the error body, and with the status, of the client's own API."""
+
 from typing import Any
 
 import pytest

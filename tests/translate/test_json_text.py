@@ -1,3 +1,5 @@
+"""The one JSON object in a text, wherever the text is cut."""
+
 import json
 from typing import Any
 

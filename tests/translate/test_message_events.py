@@ -1,3 +1,5 @@
+"""A whole message becomes events and back without loss; odd events still fold into one."""
+
 import contextlib
 import time
 from typing import Any

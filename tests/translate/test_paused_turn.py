@@ -1,3 +1,5 @@
+"""A turn that was paused and continued reads as one answer."""
+
 from typing import Any
 
 from app.translate.chat_stream import ChatStream

@@ -1,3 +1,5 @@
+"""A chat completion has what OpenAI requires, and is folded in linear time."""
+
 import time
 from typing import Any
 

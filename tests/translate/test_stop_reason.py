@@ -1,3 +1,5 @@
+"""Anthropic's stop reasons as OpenAI's finish reasons."""
+
 import pytest
 
 from app.translate.stop_reason import finish_reason

@@ -1,3 +1,5 @@
+"""Surrogate pairs that an upstream split over two events are joined again."""
+
 from typing import Any
 
 import pytest

@@ -1,3 +1,5 @@
+"""Token counts, as Anthropic and its imitators give them, in OpenAI's usage."""
+
 from typing import Any
 
 import pytest
