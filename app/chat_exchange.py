@@ -16,14 +16,15 @@ from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
 from app.sse import DONE, KEEPALIVE, encode
-from app.thinking_store import names_one_call, owner_of
+from app.thinking_store import owner_of
 from app.tokens import estimate_input_tokens, estimate_text_tokens
+from app.translate.call_keys import answer_keys, recalled
 from app.translate.chat_stream import ChatStream
 from app.translate.error_body import openai_error
-from app.translate.messages import recallable_ids
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, messages_request
 from app.translate.response import folded
+from app.translate.thinking_blocks import Remembered
 from app.translate.usage import Usage, chat_usage, input_tokens
 from app.upstream import Answer, Pending
 from app.upstream_events import answer_events, buffered_events
@@ -140,8 +141,10 @@ class ChatExchange(ProxiedExchange):
         self._learning.answered(refusal)
         if refusal is None:
             self._take_headers(answer)
-            # A stream lives long and its request may be large: it will not be translated again.
-            self._chat_request = {}
+            # A stream lives long and its request may be large: it will not be translated again, and only the calls of
+            # tools are remembered by what was said before them.
+            if not (self._chat_request.get("tools") or self._chat_request.get("functions")):
+                self._chat_request = {}
             return answer
         self._leave_out(refusal)
         return self._settled(self._sent(keep_alive), keep_alive)
@@ -186,9 +189,8 @@ class ChatExchange(ProxiedExchange):
         self.close()
         return self._send_body(turn.next_request(self._body), keep_alive)
 
-    def _recalled(self) -> dict[str, list[Event]]:
-        ids = recallable_ids(self._chat_request.get("messages"))
-        return self._services.thinking.recall(self._owner(), ids) if ids else {}
+    def _recalled(self) -> Remembered:
+        return recalled(self._chat_request, lambda keys: self._services.thinking.recall(self._owner(), keys))
 
     def _owner(self) -> str:
         who = {**self._caller.credentials, "client": self._caller.identity}
@@ -215,7 +217,5 @@ class ChatExchange(ProxiedExchange):
         self._remember()
 
     def _remember(self) -> None:
-        blocks_by_call = self._stream.thinking_by_call.items()
-        thinking = {id: blocks for id, blocks in blocks_by_call if blocks and names_one_call(id)}
-        if thinking:
+        if thinking := answer_keys(self._chat_request, self._stream.thinking_by_call):
             self._services.thinking.remember(self._owner(), thinking)

@@ -1,4 +1,4 @@
-"""Thinking blocks remembered by tool call id, for clients that do not send them back.
+"""Thinking blocks remembered by tool call, for clients that do not send them back.
 
 Bounded in size and age, kept apart by owner (a fingerprint of upstream and key). `shared` is a file that all workers of
 this machine and user open; a redis:// URL serves several machines; `memory` one worker only.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
@@ -17,7 +16,6 @@ from werkzeug.utils import import_string
 from app.thinking_file import FileStore, shared_path
 from app.thinking_memory import Blocks, MemoryStore
 
-_COUNTED = re.compile(r"(^|:)\d*$")
 _logger = logging.getLogger("anthropic_proxy.thinking_store")
 
 
@@ -25,12 +23,6 @@ def owner_of(host: str, credentials: Mapping[str, str]) -> str:
     """A fingerprint under which one client's blocks are kept; the key itself is never stored."""
     key = "\0".join([host, *(value for _, value in sorted(credentials.items()))])
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-
-
-def names_one_call(id: str) -> bool:
-    """Whether a tool call id is unique: Kimi's `functions.f:0` begins anew in each conversation, and would bring back
-    another one's thinking."""
-    return _COUNTED.search(id) is None
 
 
 class ThinkingStore(Protocol):

@@ -1,6 +1,8 @@
 """Options of the whole test suite."""
 
+import logging
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -18,3 +20,12 @@ os.environ |= {"PYTHON_DOTENV_DISABLED": "1", "FLASK_SKIP_DOTENV": "1"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite what tests/golden expects; review the diff")
+
+
+@pytest.fixture(autouse=True)
+def _log_level_of_its_own() -> Iterator[None]:
+    """Whatever level an app of a test sets, the next test begins as if there had been none."""
+    logger = logging.getLogger("anthropic_proxy")
+    level = logger.level
+    yield
+    logger.setLevel(level)

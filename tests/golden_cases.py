@@ -6,7 +6,7 @@
     host               the upstream's host, which with the model chooses the profile   (default api.anthropic.com)
     upstream_model     (default: the client's model)
     options            fields of app.translate.request.Options
-    remembered         what the thinking store holds: tool call id -> blocks
+    remembered         what is remembered: tool call id -> blocks
     client_request     what the client sent                                            (default DEFAULT_REQUEST)
     upstream_request   what goes upstream, or
     refused            {status, body}: the request is answered by an error instead
@@ -43,6 +43,7 @@ from app.translate.upstream_error import read_error
 from app.translate.usage import chat_usage
 from app.upstream import Answer
 from app.upstream_events import answer_events, buffered_events
+from tests.remembered import by_message
 
 FOLDER = Path(__file__).parent / "golden"
 ID = "chatcmpl-golden"
@@ -127,7 +128,7 @@ class GoldenCase:
         request = self.client_request | changes
         profile = profile_for(self.corners.get("host", "api.anthropic.com"), self.upstream_model)
         options = Options(**self.corners.get("options", {}))
-        remembered = self.corners.get("remembered")
+        remembered = by_message(request["messages"], self.corners.get("remembered", {}))
         return messages_request(request, request["model"], self.upstream_model, profile, options, remembered)
 
     def chat_stream(self) -> ChatStream:

@@ -7,7 +7,7 @@ What takes more than one answer of the upstream, or more than the translator, is
     settings            environment key -> value              (default DEFAULT_SETTINGS)
     path                (default /v1/chat/completions)
     headers             the client's
-    remembered          what the thinking store holds: tool call id -> blocks
+    remembered          what the thinking store holds: key of app/translate/call_keys.py -> blocks
     client_request      without `stream`; a string stands for the bytes of the body
     personality         who writes the streams, a name of tests/fake_upstream/personalities.py  (default anthropic)
     upstream_answers    in order, each {status (default 200), headers, body, stream}. A `body` with `content` is a

@@ -18,7 +18,9 @@ import pytest
 from app.thinking_file import FileStore, shared_path
 from app.thinking_memory import MAX_ENTRY_BYTES, MemoryStore
 from app.thinking_redis import RedisStore
-from app.thinking_store import NoStore, ThinkingStore, names_one_call, owner_of, store_for
+from app.thinking_store import NoStore, ThinkingStore, owner_of, store_for
+from app.translate.call_keys import answer_keys, recalled
+from app.translate.told_calls import ToldCall
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = [
@@ -100,6 +102,16 @@ def test_blocks_come_back_unchanged(made: ThinkingStore) -> None:
     assert made.recall("me", ["call_1", "unknown", "call.2:x"]) == {"call_1": BLOCKS, "call.2:x": [BLOCKS[0]]}
     assert json.dumps(made.recall("me", ["call_1"])["call_1"]) == json.dumps(BLOCKS)
     assert made.recall("me", []) == {}
+
+
+@pytest.mark.parametrize("id", ["functions.f:0", "", "\ud83d", "toolu_01KxQ4mPz9Ab7"])
+def test_the_next_request_finds_the_blocks_of_any_id(made: ThinkingStore, id: str) -> None:
+    asked: list[Any] = [{"role": "user", "content": "Go."}]
+    made.remember("me", answer_keys({"messages": asked}, {ToldCall(id, "f", '{"a":1}'): BLOCKS}))
+    told = {"id": id, "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    again = [*asked, {"role": "assistant", "content": None, "tool_calls": [told]}]
+    assert recalled({"messages": again}, lambda keys: made.recall("me", keys)) == {1: BLOCKS}
+    assert recalled({"messages": again}, lambda keys: made.recall("you", keys)) == {}
 
 
 def test_the_last_word_counts(made: ThinkingStore) -> None:
@@ -366,15 +378,3 @@ def test_a_redis_that_is_not_there(heard: pytest.LogCaptureFixture) -> None:
         use(store)
         assert time.monotonic() - began < 3
     assert len(warnings(heard)) == 1
-
-
-@pytest.mark.parametrize("id", ["functions.f:0", "functions.Bash:12", "3", ""])
-def test_an_id_that_begins_anew_in_each_conversation_names_no_call(id: str) -> None:
-    assert not names_one_call(id)
-
-
-@pytest.mark.parametrize(
-    "id", ["toolu_01AbcX9", "toolu_1", "call_a1B2c3D4", "0b5f9c1e-7d41-4c58-9a53-123456789012", "call_12345"]
-)
-def test_a_made_up_id_names_one_call(id: str) -> None:
-    assert names_one_call(id)

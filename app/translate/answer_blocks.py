@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.translate.json_text import JsonText
+from app.translate.told_calls import ToldCall
 
 Block = dict[str, Any]
 Deltas = list[Block]
@@ -35,14 +36,21 @@ class AnswerSoFar:
     thinking: list[Block] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
     """(characters of the content, calls) before each block of `thinking`."""
-    call_ids: dict[str, None] = field(default_factory=dict)
-    """In order."""
+    written: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    """The calls by id, in order: the name, and the pieces of the arguments, as they were told."""
 
     @property
     def output(self) -> str:
         """All that the model wrote."""
         thoughts = [block["thinking"] for block in self.thinking if "thinking" in block]
         return "".join([*thoughts, *self.text, *self.arguments])
+
+    @property
+    def told_calls(self) -> list[ToldCall]:
+        """The calls as the client knows them."""
+        return [
+            ToldCall("" if self.legacy else id, name, "".join(pieces)) for id, (name, pieces) in self.written.items()
+        ]
 
     def placed_thinking(self) -> list[Block]:
         """The thinking blocks to be remembered, in order; each that does not stand in front says where it does."""

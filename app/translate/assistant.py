@@ -10,6 +10,7 @@ from app.translate.cache import cache_control
 from app.translate.checks import a_string, an_array, an_object, missing, optional_string
 from app.translate.content import Block, is_blank, text_block
 from app.translate.report import Report
+from app.translate.told_calls import tool_uses
 from app.translate.tools import CUSTOM_INPUT, ToolForm
 
 RAW_ARGUMENTS = "_raw"
@@ -115,26 +116,11 @@ def calls(message: Block, path: str) -> list[Call]:
     if message.get("function_call") is not None:
         found.append(_function("", message["function_call"], f"{path}.function_call", {}))
     known = {call.id for call in found if call.id}
-    for index, part in _tool_uses(message):
+    for index, part in tool_uses(message):
         call = _tool_use(part, f"{path}.content[{index}]")
         if call.id not in known:
             found.append(call)
     return found
-
-
-def call_ids(message: Block) -> list[str]:
-    """The ids of a message's calls, wherever they stand; the message is unvalidated, and what is odd is passed over."""
-    made = message.get("tool_calls")
-    found = [call for call in made if isinstance(call, dict)] if isinstance(made, list) else []
-    found += [part for _, part in _tool_uses(message)]
-    return list(dict.fromkeys(call["id"] for call in found if isinstance(call.get("id"), str)))
-
-
-def _tool_uses(message: Block) -> list[tuple[int, Block]]:
-    """(index, part) of the calls that Cursor sends as Anthropic blocks inside a chat request."""
-    content = message.get("content")
-    parts = enumerate(content) if isinstance(content, list) else ()
-    return [(index, part) for index, part in parts if isinstance(part, dict) and part.get("type") == "tool_use"]
 
 
 def _tool_use(part: Block, path: str) -> Call:

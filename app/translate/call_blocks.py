@@ -37,8 +37,9 @@ class CallBlock(AnswerBlock):
         self.position = so_far.calls
         so_far.calls += 1
         self.id = self._unique_id()
-        so_far.call_ids[self.id] = None
         name = self.form.name
+        self.written: list[str] = []
+        so_far.written[self.id] = (name, self.written)
         if so_far.legacy:
             return [{"function_call": {"name": name, "arguments": ""}}]
         call: Block = {"index": self.position, "id": self.id}
@@ -51,7 +52,7 @@ class CallBlock(AnswerBlock):
     def _unique_id(self) -> str:
         """The upstream's id as it is; where it gives none, or one twice, one that no other answer has."""
         id = self.block.get("id")
-        if isinstance(id, str) and id and id not in self.so_far.call_ids:
+        if isinstance(id, str) and id and id not in self.so_far.written:
             return id
         return f"call_{self.so_far.id.removeprefix('chatcmpl-')}_{self.position}"
 
@@ -64,6 +65,7 @@ class CallBlock(AnswerBlock):
 
     def _arguments(self, piece: str) -> Deltas:
         self.so_far.arguments.append(piece)
+        self.written.append(piece)
         if self.so_far.legacy:
             return [{"function_call": {"arguments": piece}}]
         return [{"tool_calls": [{"index": self.position, "function": {"arguments": piece}}]}]
@@ -91,6 +93,7 @@ class WholeCallBlock(CallBlock):
         text = value.get(CUSTOM_INPUT, "") if isinstance(value, dict) else value
         text = text if isinstance(text, str) else compact(text)
         self.so_far.arguments.append(text)
+        self.written.append(text)
         if self.so_far.legacy or not text:
             return []
         return [{"tool_calls": [{"index": self.position, "custom": {"input": text}}]}]

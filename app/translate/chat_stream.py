@@ -22,6 +22,7 @@ from app.translate.call_blocks import call_block
 from app.translate.json_text import JsonText
 from app.translate.request import AnswerForm
 from app.translate.stop_reason import finish_reason
+from app.translate.told_calls import ToldCall
 from app.translate.upstream_error import stream_error
 from app.translate.usage import Usage, chat_usage, completed_usage, input_tokens, merged_usage, tokens
 
@@ -61,10 +62,10 @@ class ChatStream:
         return self._state == "ended"
 
     @property
-    def thinking_by_call(self) -> dict[str, list[Event]]:
-        """The thinking blocks of the answer, by the id of each of its tool calls."""
+    def thinking_by_call(self) -> dict[ToldCall, list[Event]]:
+        """The thinking blocks of the answer, if there are any, by each of its tool calls."""
         thinking = self._so_far.placed_thinking()
-        return dict.fromkeys(self._so_far.call_ids, thinking)
+        return dict.fromkeys(self._so_far.told_calls, thinking) if thinking else {}
 
     def feed(self, event: Event) -> list[Chunk]:
         """The chunks for one event; unknown events and those behind the end give none.

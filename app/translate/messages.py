@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.profiles import Profile
-from app.translate.assistant import Call, assistant_text, call_ids, calls
+from app.translate.assistant import Call, assistant_text, calls
 from app.translate.cache import cache_control
 from app.translate.call_index import CallIndex
 from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
 from app.translate.content import Block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
 from app.translate.report import Report
-from app.translate.thinking_blocks import Remembered, Thought, interleaved, needs_the_store, replayed_thinking
+from app.translate.thinking_blocks import Remembered, Thought, interleaved, replayed_thinking
 from app.translate.tools import Toolbox
 from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
 
@@ -44,6 +44,8 @@ class HistoryReader:
         self._profile = profile
         self._box = box
         self._remembered = remembered
+        self._known: Sequence[Block] = ()
+        """What is remembered of the message that is being read."""
         self._report = report
         self._ids = ToolIds(profile.verbatim_tool_ids)
         self._calls = CallIndex()
@@ -60,6 +62,7 @@ class HistoryReader:
         self._system += text_blocks(system, "system")
         for index, message in enumerate(messages):
             path = f"messages[{index}]"
+            self._known = self._remembered.get(index, ())
             message = an_object(message, path)
             role = message.get("role")
             if role is None:
@@ -129,7 +132,7 @@ class HistoryReader:
         if message.get("audio") is not None:
             # A reference to speech that the client heard; there is no text to send for it.
             self._report.ignore("messages[].audio")
-        thinking = self._thinking(message, made)
+        thinking = self._thinking(message)
         if not text and not made:
             if thinking:
                 # `The final block in an assistant message cannot be thinking`: cut while thinking, it says nothing.
@@ -164,11 +167,10 @@ class HistoryReader:
         self._calls.add(turn, id, call.id, call.name)
         return block
 
-    def _thinking(self, message: Block, made: Sequence[Call]) -> list[Thought]:
-        if _CARRIERS.isdisjoint(message) and not self._remembered and not isinstance(message.get("content"), list):
+    def _thinking(self, message: Block) -> list[Thought]:
+        if _CARRIERS.isdisjoint(message) and not self._known and not isinstance(message.get("content"), list):
             return []
-        ids = [call.id for call in made]
-        return replayed_thinking(message, ids, self._remembered, self._profile, self._report)
+        return replayed_thinking(message, self._known, self._profile, self._report)
 
     def _read_result(self, message: Block, path: str) -> list[Block]:
         found = self._answered_call(message, path)
@@ -235,12 +237,3 @@ _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
     "tool": HistoryReader._read_result,
     "function": HistoryReader._read_result,
 }
-
-
-def recallable_ids(messages: Any) -> list[str]:
-    """Ids of the tool calls in a history whose thinking, or its place, the message does not tell, unvalidated."""
-    ids: list[str] = []
-    for message in messages if isinstance(messages, list) else ():
-        if isinstance(message, dict) and message.get("role") == "assistant" and needs_the_store(message):
-            ids += call_ids(message)
-    return ids

@@ -84,7 +84,7 @@ def messages_request(
 ) -> Translation:
     """The Messages request for a chat request; the same history always gives the same bytes.
 
-    `remembered` holds thinking blocks by tool call id for clients that do not send them back.
+    `remembered` holds thinking blocks by index of the message, for clients that do not send them back.
     Raises InvalidRequest with the path of a field that is wrong or cannot be sent.
     """
     try:

@@ -14,9 +14,9 @@ from app.translate.content import is_blank, text_block
 from app.translate.report import Report
 
 Block = dict[str, Any]
-Remembered = Mapping[str, Sequence[Block]]
-"""Thinking blocks that an answer with a tool call held, by the call's id; one that did not stand in front of it says in
-`after` {characters, of, calls} how much of the answer's text stood before it, of how much, and how many calls."""
+Remembered = Mapping[int, Sequence[Block]]
+"""Thinking blocks that answers with tool calls held, by the index of the message; one that did not stand in front says
+in `after` {characters, of, calls} how much of the answer's text stood before it, of how much, and how many calls."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,7 @@ class Thought:
     calls: int = 0
 
 
-def replayed_thinking(
-    message: Block, call_ids: Sequence[str], remembered: Remembered, profile: Profile, report: Report
-) -> list[Thought]:
+def replayed_thinking(message: Block, known: Sequence[Block], profile: Profile, report: Report) -> list[Thought]:
     """The thinking blocks of an assistant message; the first form that yields any wins.
 
     A signed block is never changed. Unsigned ones go to upstreams that take them; elsewhere they are left out, and
@@ -38,7 +36,7 @@ def replayed_thinking(
     """
     _ignore_malformed(message, report)
     lost: list[str] = []
-    for path, thoughts in _forms(message, call_ids, remembered):
+    for path, thoughts in _forms(message, known):
         kept, dropped = _sorted(_joined(thoughts), profile)
         if dropped and path:
             lost.append(path)
@@ -65,11 +63,10 @@ def _sorted(thoughts: list[Thought], profile: Profile) -> tuple[list[Thought], b
     return kept, dropped
 
 
-def _forms(message: Block, call_ids: Sequence[str], remembered: Remembered) -> Iterator[tuple[str, list[Thought]]]:
+def _forms(message: Block, known: Sequence[Block]) -> Iterator[tuple[str, list[Thought]]]:
     """(path, what each form holds), best first, each read only if none before it served; what is remembered has no
     path."""
     own_fields = message.get("provider_specific_fields")
-    known = next((remembered[id] for id in call_ids if id in remembered), ())
     places = _places(known, message)
     yield "messages[].thinking_blocks", _placed(_from_blocks(message.get("thinking_blocks")), places)
     yield "messages[].reasoning_details", _placed(_from_details(message.get("reasoning_details")), places)

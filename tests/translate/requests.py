@@ -7,6 +7,7 @@ from app.translate.request import Options, Translation, messages_request
 from tests.fake_upstream import LEGAL_HEADERS, refusal
 from tests.fake_upstream import profile_for as strict_profile_for
 from tests.fake_upstream.profiles import CLAUDE_FAMILIES
+from tests.remembered import by_message
 
 Json = dict[str, Any]
 CLAUDE = "claude-sonnet-4-5"
@@ -38,7 +39,8 @@ def translation(
     """The translation of a request with these messages (a greeting without any) and fields."""
     request = {"model": model, "messages": list(messages) or [HELLO], **fields}
     profile = profile or profile_for(host_of(model), model)
-    translated = messages_request(request, model, model, profile, Options(**(options or {})), remembered)
+    known = by_message(messages, remembered or {})
+    translated = messages_request(request, model, model, profile, Options(**(options or {})), known)
     if model in CLAUDE_FAMILIES:
         strict = strict_profile_for(model)
         assert strict is not None

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.translate.assistant import call_ids
 from tests.translate.requests import WEATHER, Json, call, result, text, translation, turns, user
 
 DEEP = "[" * 200 + "]" * 200
@@ -90,12 +89,6 @@ def test_parts_that_the_model_cannot_have_said_are_left_out_and_told() -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     for part in (image, {"type": "reasoning", "text": "hm"}, {"type": "tool_reference"}):
         assert called([part, text("a"), PART]) == ([text("a"), PART], ("messages[].content[].type",))
-
-
-def test_call_ids_of_an_unvalidated_message() -> None:
-    content = [PART, PART | {"id": "call_2"}, PART | {"id": 5}, "odd"]
-    assert call_ids(call() | {"content": content}) == ["call_1", "call_2"]
-    assert call_ids({"tool_calls": "odd", "content": "odd"}) == []
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_an_id_that_is_missing_or_taken_is_replaced() -> None:
     shared = so_far()
     ids = [told(PLAIN, shared=shared, id=id)[0]["tool_calls"][0]["id"] for id in ("x", "x", "", None, 7)]
     assert ids == ["x", "call_7_1", "call_7_2", "call_7_3", "call_7_4"]
-    assert list(shared.call_ids) == ids
+    assert list(shared.written) == ids
 
 
 def test_a_legacy_answer_has_room_for_one_call() -> None:

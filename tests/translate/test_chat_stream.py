@@ -15,6 +15,7 @@ from app.translate.chat_stream import ChatStream, Chunk
 from app.translate.message_events import streamed_events
 from app.translate.request import AnswerForm
 from app.translate.response import folded
+from app.translate.told_calls import ToldCall
 from tests.translate.answers import EVENTS, MESSAGE, forms
 from tests.translate.completions import completion_of, completion_of_events
 
@@ -183,7 +184,7 @@ def test_the_thinking_is_kept_for_every_call_of_the_answer() -> None:
     fed(stream, begin(2, "tool_use", id="a", name="f"), close(2), begin(3, "tool_use", id="b", name="g"), close(3))
     fed(stream, end("tool_use"), STOP)
     blocks = [{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "redacted_thinking", "data": "x"}]
-    assert stream.thinking_by_call == {"a": blocks, "b": blocks}
+    assert stream.thinking_by_call == {ToldCall("a", "f", "{}"): blocks, ToldCall("b", "g", "{}"): blocks}
 
 
 def test_the_raw_stop_reason_is_kept() -> None:

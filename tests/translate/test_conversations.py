@@ -18,6 +18,7 @@ from tests.fake_upstream import LEGACY, LEGAL_HEADERS, ModelProfile, refusal
 from tests.fake_upstream import profile_for as strict_profile_for
 from tests.fake_upstream.profiles import CLAUDE_FAMILIES, Enforced
 from tests.fake_upstream.signatures import Seal, answer_prefix_digest, digest
+from tests.remembered import by_message
 from tests.translate.chat_requests import SCHEMAS, Json, Sent, chat_requests
 
 UPSTREAMS = [
@@ -249,7 +250,8 @@ def test_bound_thinking_stays_valid_as_the_conversation_grows(model: str, recall
     remembered: Json = {}
     for number in range(6):
         profile = profile_for("api.anthropic.com", model)
-        translation = messages_request(request, model, model, profile, Options(), remembered)
+        known = by_message(request["messages"], remembered)
+        translation = messages_request(request, model, model, profile, Options(), known)
         refused = refusal(translation.body, strict, LEGAL_HEADERS)
         assert refused is None, refused
         assert translation.body["thinking"]["type"] == "adaptive"

@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.profiles import Profile
-from app.translate.messages import HistoryReader, recallable_ids
+from app.translate.messages import HistoryReader
 from app.translate.report import Report
 from app.translate.tools import toolbox
 from tests.translate.requests import (
@@ -283,28 +283,6 @@ def test_thinking_of_an_answer_whose_calls_were_split_comes_once() -> None:
         HI, call(), call("call_2"), result(), result("call_2"), model="m", profile=Profile(), remembered=remembered
     )
     assert turns(found.body)[1][1] == [block, tool_use(), tool_use("call_2")]
-
-
-def test_only_calls_without_thinking_of_their_own_are_recalled() -> None:
-    own = call("call_2", thinking_blocks=[{"type": "thinking", "thinking": "hm", "signature": "abc"}])
-    assert recallable_ids([HI, call(), own, "odd", {"role": "assistant", "tool_calls": [3]}]) == ["call_1"]
-    assert recallable_ids("odd") == []
-
-
-def test_calls_whose_thinking_lost_its_signatures_are_recalled() -> None:
-    shown = {"type": "thinking", "thinking": "hm"}
-    for blocks in ([shown], [shown | {"signature": ""}], [{"type": "redacted_thinking", "data": ""}], "odd", ["odd"]):
-        assert recallable_ids([call(thinking_blocks=blocks)]) == ["call_1"]
-    signed, redacted = shown | {"signature": "abc"}, {"type": "redacted_thinking", "data": "abc"}
-    for blocks in ([shown, signed], [redacted]):
-        assert recallable_ids([call(thinking_blocks=blocks)]) == []
-    # Where they stood, the client cannot tell.
-    assert recallable_ids([call(thinking_blocks=[signed, redacted])]) == ["call_1"]
-    assert recallable_ids([call(thinking_blocks=[signed], content="Let me see.")]) == ["call_1"]
-
-
-def test_calls_among_the_parts_are_recalled() -> None:
-    assert recallable_ids([said([text("a"), tool_use()])]) == ["call_1"]
 
 
 PICTURE = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}

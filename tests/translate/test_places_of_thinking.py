@@ -50,7 +50,7 @@ def test_the_order_survives(content: list[Json], sent_back: bool) -> None:
     message |= {"thinking_blocks": thinking} if sent_back else {}
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in message["tool_calls"]]
     history = [{"role": "user", "content": "hi"}, message, *results]
-    remembered = stream.thinking_by_call
+    remembered = {1: next(iter(stream.thinking_by_call.values()), [])}
     profile = Profile(thinking=("adaptive",))
     found = messages_request({"messages": history}, "m", "m", profile, Options(), remembered).body
     assert joined(found["messages"][1]["content"]) == joined(content)
