@@ -154,6 +154,8 @@ class Upstream:
             response = self._adapter.send(request, stream=True, timeout=self._timeout, verify=True)
         except HeadPending as pending:
             exchange = pending.exchange
+            # It is sent and may be large, and its answer be long in coming.
+            request.body = None
             return Pending(exchange, lambda: self._answer(response_of(request, ExchangeBody(exchange))))
         except _FOREIGN as failure:
             raise _named(failure) from None

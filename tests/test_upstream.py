@@ -4,6 +4,7 @@ import contextlib
 import select
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -127,6 +128,17 @@ def test_an_answer_that_is_long_in_coming_is_pending(raw: RawUpstream) -> None:
     assert 2 <= waits <= 4
     assert pending.body() == message()
     assert body_of(upstream, "late") == message(), "only for who can be kept alive"
+
+
+def test_who_waits_for_an_answer_does_not_hold_the_request(raw: RawUpstream) -> None:
+    """It may be large, and a model think for minutes."""
+    body = b'{"model": "late#held"}'
+    before = sys.getrefcount(body)
+    upstream = upstream_at(raw, UPSTREAM_READ_TIMEOUT="5", KEEPALIVE_INTERVAL="0.05")
+    pending = upstream.send("POST", "/v1/messages", HEADERS, body, keep_alive=True)
+    assert isinstance(pending, Pending)
+    assert sys.getrefcount(body) == before
+    pending.close()
 
 
 def test_an_answer_that_is_too_large(raw: RawUpstream) -> None:
