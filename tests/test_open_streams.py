@@ -9,7 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from werkzeug.test import EnvironBuilder
 
+from app import create_app
 from app.chat_exchange import ChatExchange
 from app.lessons import Lessons
 from app.messages_exchange import MessagesExchange
@@ -20,7 +22,7 @@ from app.services import Caller, Services
 from app.settings import Settings
 from app.sse import KEEPALIVE
 from app.thinking_store import NoStore
-from app.upstream import Answer
+from app.upstream import Answer, Upstream
 from app.waiting import Client
 from tests.blueprints.conftest import MESSAGE, events
 
@@ -148,3 +150,32 @@ def test_a_messages_stream_lets_go_of_its_request(counted: int) -> None:
     assert not held(seen)
     assert sys.getrefcount(body) == before
     assert b"Hello" in b"".join(frames)
+
+
+class Input:
+    """A `wsgi.input` that gives its body at once and keeps none of it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._pieces = [body]
+
+    def read(self, _: int) -> bytes:
+        return self._pieces.pop() if self._pieces else b""
+
+
+def test_a_chat_request_is_not_held_as_it_came_while_its_answer_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(Settings(thinking_store="off"))
+    body = orjson.dumps(request_of("word " * 1000))
+    environ = EnvironBuilder(path="/v1/chat/completions", method="POST", headers={"authorization": "k"}).get_environ()
+    environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
+    counts: list[int] = []
+
+    def send(*_: object) -> Answer:
+        counts.append(sys.getrefcount(body))
+        return Recorded(started(7), DELTA, END).send()
+
+    monkeypatch.setattr(Upstream, "send", send)
+    before = sys.getrefcount(body)
+    frames: Any = app(environ | {"wsgi.input": Input(body)}, lambda *_: None)
+    assert b"Hello" in b"".join(frames)
+    frames.close()
+    assert [count - before for count in counts] == [0]

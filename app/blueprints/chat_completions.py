@@ -19,7 +19,7 @@ blueprint = Blueprint("chat_completions", __name__)
 def create_chat_completion() -> Response:
     asked = inbound()
     sender = asked.caller(bearer_first=True)
-    _, chat_request = json_object(asked)
+    chat_request = json_object(asked)[1]
     route = resolve(chat_request, asked.settings)
     asked.record.routed(route)
     exchange = ChatExchange(asked.services, sender, chat_request, route, asked.record)
