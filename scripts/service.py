@@ -3,6 +3,7 @@
 supervisord owns the process. The pid file is gunicorn's: `kill -HUP $(cat anthropic-proxy.pid)` reloads it.
 """
 
+import http.client
 import os
 import signal
 import subprocess
@@ -98,13 +99,12 @@ def prepare_folders() -> None:
 
 def launch_supervisord() -> None:
     # The service's command is looked up on PATH: this virtual environment's comes first.
-    environ = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(CONFIG)]
     # The umask in supervisord.conf is set only after supervisord has opened its own log.
-    launched = subprocess.run(command, cwd=ROOT, env=environ, umask=0o077, capture_output=True, text=True, check=False)
+    launched = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PATH": path}, umask=0o077, capture_output=True, text=True, check=False
+    )
     if launched.returncode:
         raise Failure(f"supervisord did not start:\n{launched.stdout}{launched.stderr}".rstrip())
 
@@ -158,11 +158,18 @@ def remember_sandbox() -> None:
         SANDBOX_MARK.unlink(missing_ok=True)
 
 
+def has_ended(pid: int) -> bool:
+    """Whether supervisord has. Being asked wakes it: by itself it looks once a second what became of its service."""
+    with suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
+        supervisor().getState()
+    return command_of(pid) is None
+
+
 def end_supervisord() -> None:
     """Shut supervisord down and with it the service: SIGTERM, and SIGKILL after stopwaitsecs."""
     pid = supervisor().getPID()
     supervisor().shutdown()
-    if not wait_for(lambda: command_of(pid) is None, stop_timeout() + 10):
+    if not wait_for(lambda: has_ended(pid), stop_timeout() + 10):
         raise Failure(f"supervisord (pid {pid}) does not end.")
 
 
