@@ -17,7 +17,7 @@ from app.routing import Route
 from app.translate.usage import input_tokens, tokens
 
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
-_PLAIN = re.compile(r"[!#-<>-\[\]-~]{0,200}")
+_is_plain = re.compile(r"[!#-<>-\[\]-~]{0,200}").fullmatch
 """A value that goes into a line as it is: nothing that _UNSAFE finds, and not too long."""
 _LONGEST = 200
 """Characters of a value in a line."""
@@ -128,11 +128,10 @@ _clock = _Clock()
 
 def text_line(fields: dict[str, Any]) -> str:
     """`name=value` pairs; no value can fake a line or a pair of its own."""
-    parts = [_clock.stamp(), "INFO request"]
-    for name, value in fields.items():
-        text = str(value)
-        parts.append(f"{name}={text if _PLAIN.fullmatch(text) else _safe(text)}")
-    return " ".join(parts)
+    pairs = [
+        f"{name}={value}" if type(value) is not str else f"{name}={_safe(value)}" for name, value in fields.items()
+    ]
+    return f"{_clock.stamp()} INFO request {' '.join(pairs)}"
 
 
 def json_line(fields: dict[str, Any]) -> str:
@@ -148,7 +147,8 @@ _FORMS: dict[str, Callable[[dict[str, Any]], str]] = {"text": text_line, "json":
 class _Lines:
     """How request lines are written; `form` None: not at all."""
 
-    form: Callable[[dict[str, Any]], str] | None = text_line
+    def __init__(self) -> None:
+        self.form: Callable[[dict[str, Any]], str] | None = text_line
 
 
 _lines = _Lines()
@@ -163,6 +163,8 @@ def configure_request_lines(shown: bool, format: str) -> None:
 
 
 def _safe(value: str) -> str:
+    if _is_plain(value):
+        return value
     return _UNSAFE.sub(escaped, value[:_LONGEST])
 
 

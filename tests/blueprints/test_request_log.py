@@ -13,7 +13,7 @@ import pytest
 import responses
 
 from app.logs import configure_logging
-from app.request_log import RequestRecord, text_line
+from app.request_log import RequestRecord, _Lines, text_line
 from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, STREAM, Proxy
 
 HOSTILE = 'x" status=200\r\n2026-01-01T00:00:00.000Z INFO request id=forged \u2028\x1b[31m\\'
@@ -152,3 +152,10 @@ def test_a_log_that_nobody_reads_any_more_is_no_failure(monkeypatch: pytest.Monk
         monkeypatch.undo()
         with contextlib.suppress(BrokenPipeError):
             gone.close()
+
+
+def test_lines_are_text_until_somebody_says_otherwise() -> None:
+    """A program of one's own may make a record without the app around it."""
+    form = _Lines().form
+    assert form is not None
+    assert form({"id": "a", "status": 200}).endswith(" INFO request id=a status=200")
