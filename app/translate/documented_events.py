@@ -181,7 +181,8 @@ def _block_of(delta: Event) -> str | None:
 
 
 def _at(event: Event, position: int) -> Event:
-    return event if event.get("index") == position else event | {"index": position}
+    index = event.get("index")
+    return event if index == position and type(index) is int else event | {"index": position}
 
 
 def _delta(position: int, delta: Event) -> Event:

@@ -170,6 +170,12 @@ def test_the_last_usage_counts_in_numbers(usage: Any, shown: Event) -> None:
     }
 
 
+@pytest.mark.parametrize("index", [0.0, False])
+def test_an_index_is_a_whole_number(index: Any) -> None:
+    for event in fed(START, started(0) | {"index": index}, stopped(0))[1:]:
+        assert type(event["index"]) is int
+
+
 @given(EVENTS)
 def test_no_sequence_of_events_is_shown_in_another_order_than_documented(events: list[Event]) -> None:
     shown = fed(*events)
