@@ -49,7 +49,7 @@ class DocumentedStream:
             and _GROWTHS.get(kind, _OTHER_GROWTH).fullmatch(whole) is not None
             # Neither two events glued together nor half a character; in text either only costs a closer look.
             and whole.count(b"data:") * 3 == whole.count(b"\n")
-            and (b"\\" not in whole or b"\\u" not in whole)
+            and b"\\u" not in whole
             and _is_utf_8(whole)
         )
 
