@@ -55,16 +55,16 @@ def folded_message(events: Iterable[Event]) -> Message:
         kind = event.get("type")
         if kind == "error":
             raise stream_error(event)
-        if kind == "message_start" and isinstance(event.get("message"), dict):
+        if kind == "message_start":
             message |= event["message"] | {"content": []}
         elif kind == "content_block_start":
             blocks.append(_GrowingBlock(event["content_block"]))
         elif kind == "content_block_delta":
             blocks[event["index"]].grow(event["delta"])
         elif kind == "message_delta":
-            delta = event["delta"] if isinstance(event.get("delta"), dict) else {}
-            message |= {name: value for name, value in delta.items() if value is not None or name not in message}
-            message["usage"] = merged_usage(merged_usage({}, message.get("usage")), event.get("usage"))
+            told = event["delta"].items()
+            message |= {name: value for name, value in told if value is not None or name not in message}
+            message["usage"] = merged_usage(merged_usage({}, message.get("usage")), event["usage"])
         elif kind == "message_stop":
             message["stop_reason"] = message.get("stop_reason") or "end_turn"
             break
