@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import Protocol
-
-from werkzeug.utils import import_string
 
 from app.request_log import RequestRecord
 from app.settings import Settings
@@ -42,5 +41,5 @@ def metrics(settings: Settings) -> Metrics:
     """The metrics that METRICS_PORT asks for; the Prometheus client is loaded only then, it takes 6 MB a worker."""
     if not settings.metrics_port:
         return NoMetrics()
-    served: Metrics = import_string("app.prometheus:PrometheusMetrics")(settings)
+    served: Metrics = resolve_name("app.prometheus:PrometheusMetrics")(settings)
     return served

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
 from typing import Protocol, cast
-
-from werkzeug.utils import import_string
 
 from app.thinking_file import FileStore, shared_path
 from app.thinking_memory import Blocks, MemoryStore
@@ -52,7 +51,7 @@ def store_for(kind: str) -> ThinkingStore:
         return NoStore()
     if "://" in kind:
         # Imported by name: most services run without Redis and need not load its client.
-        return cast(ThinkingStore, import_string("app.thinking_redis:RedisStore")(kind))
+        return cast(ThinkingStore, resolve_name("app.thinking_redis:RedisStore")(kind))
     if kind == "shared":
         path = shared_path()
         if path is not None:
