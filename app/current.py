@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import cached_property
 from typing import cast
 
-from flask import Request, current_app, request
+from flask import Request, request
 
 from app.access import check_proxy_key, shown_key, upstream_credentials
 from app.request_log import RequestRecord
@@ -61,10 +62,10 @@ class Inbound(Request):
         check_proxy_key(self.header_values, self.settings)
 
 
+SERVING: ContextVar[Inbound | None] = ContextVar("serving", default=None)
+"""The request being served where no context of Flask's holds it."""
+
+
 def inbound() -> Inbound:
     """The request being served."""
-    return cast(Inbound, request._get_current_object())  # type: ignore[attr-defined]
-
-
-def services() -> Services:
-    return cast(Services, current_app.extensions[EXTENSION])
+    return SERVING.get() or cast(Inbound, request._get_current_object())  # type: ignore[attr-defined]

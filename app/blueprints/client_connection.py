@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from flask import Response
 
 from app.blueprints.request_body import Discard
-from app.current import Inbound, inbound
+from app.current import Inbound
 
 PIECE_BYTES = 65_536
 """CLIENT_SEND_TIMEOUT bounds one write: of a large body in one write it would cut whoever reads slowly but steadily."""
@@ -18,9 +18,8 @@ UNSENT_BYTES = 131_072
 of them was read."""
 
 
-def guarded(response: Response) -> Response:
+def guarded(response: Response, asked: Inbound) -> Response:
     """`response`, cut off if its client stops reading; what it left of the request body is read once it is sent."""
-    asked = inbound()
     sock = asked.client.socket
     if sock is None:
         return response

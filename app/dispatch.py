@@ -1,0 +1,121 @@
+"""How a request reaches its view and an answer its client: Flask, and a shorter way below its contexts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, Request, Response
+from flask.ctx import RequestContext
+from flask.sessions import NullSession, SessionInterface, SessionMixin
+from werkzeug.routing import MapAdapter, Rule
+
+from app.blueprints import canonical
+from app.blueprints.client_connection import guarded
+from app.blueprints.reply import Reply
+from app.current import EXTENSION, SERVING, Inbound, inbound
+from app.headers import request_id
+from app.request_log import RequestRecord
+from app.services import Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+View = Callable[[], Response]
+
+
+class Service(Flask):
+    """Flask without what a service of plain functions and no cookies pays for on each request."""
+
+    class NoSession(SessionInterface):
+        """No cookie is read or set."""
+
+        def open_session(self, app: Flask, request: Request) -> SessionMixin:
+            return _NO_SESSION
+
+        def is_null_session(self, obj: object) -> bool:
+            return True
+
+    request_class = Inbound
+    response_class = Reply
+    session_interface = NoSession()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._direct: dict[tuple[str, str], tuple[Rule, View]] = {}
+
+    def open_direct_ways(self, *views: View) -> None:
+        """Spare `views` Flask's contexts and its look through the URL map, which cost as much as a small translation.
+
+        They must find everything in `inbound()`, take no arguments and give a Response. Call it when all is registered:
+        where something is hooked in before or behind a view, it changes nothing.
+        """
+        if self.before_request_funcs or self.after_request_funcs:
+            return
+        for rule in self.url_map.iter_rules():
+            view = self.view_functions[rule.endpoint]
+            if view in views and not rule.arguments:
+                self._direct |= {(method, rule.rule): (rule, view) for method in rule.methods or ()}
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Flask's, unless a direct way is open; what fails on one is answered Flask's way."""
+        way = self._direct.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if way is None:
+            return super().wsgi_app(environ, start_response)
+        asked = Inbound(environ)
+        asked.url_rule, view = way
+        token = SERVING.set(asked)
+        try:
+            self._begin(asked)
+            response = self._completed(view(), asked)
+        except Exception as failure:
+            with RequestContext(self, environ, asked):
+                response = self.finalize_request(self.handle_user_exception(failure))
+        finally:
+            SERVING.reset(token)
+        return response(environ, start_response)
+
+    def preprocess_request(self) -> Any:
+        self._begin(inbound())
+        return super().preprocess_request()
+
+    def process_response(self, response: Response) -> Response:
+        return self._completed(super().process_response(response), inbound())
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """No host, port or scheme decides where a request goes, so none is made out."""
+        if request is None:
+            return None
+        return MapAdapter(self.url_map, "", "/", "", "http", request.path, request.method)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Every view and hook here is synchronous; Flask would inspect each of them, on each request."""
+        return func
+
+    def _begin(self, asked: Inbound) -> None:
+        asked.services = cast(Services, self.extensions[EXTENSION])
+        route = canonical(asked.url_rule.rule) if asked.url_rule else "(unknown)"
+        asked.record = RequestRecord(asked.method, route, request_id(asked.header_values, os.urandom(16).hex()))
+        asked.credentials = {}
+        asked.services.metrics.opened(asked.record)
+
+    def _completed(self, response: Response, asked: Inbound) -> Response:
+        served = asked.record
+        served.status = response.status_code
+        response.headers["x-request-id"] = served.request_id
+        if not response.is_streamed:
+            served.bytes_out = response.content_length or 0
+            served.first_byte()
+        response.call_on_close(partial(_close, served, asked.services))
+        return guarded(response, asked)
+
+
+_NO_SESSION = NullSession()
+
+
+def _close(served: RequestRecord, held: Services) -> None:
+    """The last byte is sent, or the client has left."""
+    served.write()
+    held.metrics.closed(served)
