@@ -64,7 +64,7 @@ class Service(Flask):
         way = self._direct.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if way is None:
             return super().wsgi_app(environ, start_response)
-        asked = Inbound(environ)
+        asked = Inbound(environ, populate_request=False)
         asked.url_rule, view = way
         token = SERVING.set(asked)
         try:

@@ -1,7 +1,9 @@
 """A request that goes straight to its view is answered as Flask itself would have it answered."""
 
+import gc
 import json
 import re
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.chat_exchange import ChatExchange
+from app.current import Inbound
 from app.dispatch import Service
 from app.messages_exchange import MessagesExchange
 from app.settings import Settings
@@ -130,6 +133,29 @@ def test_failures_are_the_same(
     first, second = (answers_of(way, path, REQUESTS[path], JSON) for way in ways())
     assert told(first) == told(second)
     assert first.status_code == (400 if isinstance(failure, RecursionError) else 500)
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGE_PATH])
+def test_a_request_needs_no_garbage_collector(
+    ways: Ways, upstream: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Its body may be large; a cycle would keep it until the collector's next full walk."""
+    seen: list[weakref.ref[Inbound]] = []
+
+    def asked(*args: Any, **options: Any) -> Inbound:
+        request = Inbound(*args, **options)
+        seen.append(weakref.ref(request))
+        return request
+
+    upstream.post(MESSAGES, json=MESSAGE)
+    direct, _ = ways()
+    monkeypatch.setattr("app.dispatch.Inbound", asked)
+    gc.disable()
+    try:
+        assert answers_of(direct, path, REQUESTS[path], JSON).status_code == 200
+        assert [request() for request in seen] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "OPTIONS"])
