@@ -1,48 +1,21 @@
-"""anthropic-proxy: every tool that speaks OpenAI or Anthropic, on any Anthropic-compatible API."""
+"""anthropic-proxy: every tool that speaks OpenAI or Anthropic, on any Anthropic-compatible API.
+
+What needs Flask or `requests` is loaded at the first use of `create_app`: gunicorn's master imports parts of this
+package, and may bind nothing of `ssl` before gevent patches it.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+if TYPE_CHECKING:
+    from app.application import create_app
 
-from app.access import cautions
-from app.blueprints import chat_completions, cors, count_tokens, failures, health, messages, models
-from app.current import EXTENSION
-from app.dispatch import Service
-from app.lessons import Lessons
-from app.logs import configure_logging
-from app.metrics import metrics
-from app.services import Services
-from app.settings import Settings
-from app.thinking_store import store_for
-from app.upstream import Upstream
+__all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application; without `settings` they come from the environment.
-
-    Raises SettingsError naming every unusable environment key.
-    """
-    settings = settings or Settings.from_env(os.environ)
-    configure_logging(settings.log_level, settings.log_format)
-    for caution in cautions(settings):
-        logging.getLogger("anthropic_proxy").warning(caution)
-    app = Service(__name__, static_folder=None)
-    # No redirects, which few clients follow with a POST, and no answers to OPTIONS but those of cors.py.
-    app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    counted = metrics(settings)
-    app.extensions[EXTENSION] = Services(
-        settings, Upstream(settings, counted.retried), Lessons(), store_for(settings.thinking_store), counted
-    )
-    for module in (chat_completions, messages, models):
-        app.register_blueprint(module.blueprint)
-    count_tokens.register(app, settings)
-    health.register(app, settings)
-    if settings.cors_origins:
-        cors.register(app)
-    failures.register(app)
-    app.open_direct_ways(chat_completions.create_chat_completion, messages.create_message)
-    return app
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return resolve_name(f"app.application:{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,6 @@ CHECK = "import sys; assert sys.version_info[:2] == {version}"
 COMPILED = (
     "import logging, sys, types\nsys.path.insert(0, '.')\n"
     "for name in ('orjson', 'werkzeug', 'werkzeug.utils', 'flask'):\n    sys.modules[name] = types.ModuleType(name)\n"
-    "import importlib.util\nspec = importlib.util.spec_from_file_location('app', 'app/errors.py')\n"
-    "package = types.ModuleType('app'); package.__path__ = ['app']; sys.modules['app'] = package\n"
     "import app.errors, app.settings, app.access, app.request_log, app.profiles, app.translate.report\n"
 )
 
