@@ -13,8 +13,17 @@ from dotenv.parser import Binding, parse_stream
 
 from app.settings import Settings, SettingsError
 
-_NAMES = {item.metadata["key"] for item in fields(Settings)} | {"STOP_TIMEOUT"}
-"""STOP_TIMEOUT is gunicorn.conf.py's alone."""
+_NAMES = {item.metadata["key"] for item in fields(Settings)}
+
+
+def environment(path: Path) -> tuple[dict[str, str], list[str]]:
+    """The environment over what `path` sets, and read's cautions. An empty variable counts as unset and hides nothing.
+
+    Read, not loaded: what is in the environment is inherited by every program that is started, and outlives a change
+    of the file at the next reload. Raises SettingsError as read does.
+    """
+    values, cautions = read(path)
+    return values | {key: value for key, value in os.environ.items() if value.strip()}, cautions
 
 
 def read(path: Path) -> tuple[dict[str, str], list[str]]:

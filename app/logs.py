@@ -17,7 +17,7 @@ else:
     # Python 3.10 cannot subscript it.
     _StreamHandler = logging.StreamHandler
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class LineFormatter(logging.Formatter):
@@ -30,7 +30,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         # A traceback has many lines; indented, none of them can pose as a line of its own.
-        return "\n    ".join(_CONTROL.sub(escaped, part) for part in line.split("\n"))
+        return "\n    ".join(CONTROL_CHARACTERS.sub(escaped, part) for part in line.split("\n"))
 
 
 class JsonFormatter(LineFormatter):

@@ -89,6 +89,7 @@ class Settings:
     workers: int = setting("WORKERS", 2, whole(1, 1024))
     worker_connections: int = setting("WORKER_CONNECTIONS", 10_000, ANY_COUNT)
     graceful_timeout: int = setting("GRACEFUL_TIMEOUT", 30, whole(1, 86_400))
+    stop_timeout: int | None = setting("STOP_TIMEOUT", None, ANY_COUNT)
     upstream_connect_timeout: float = setting("UPSTREAM_CONNECT_TIMEOUT", 10.0, seconds)
     upstream_read_timeout: float = setting("UPSTREAM_READ_TIMEOUT", 300.0, seconds)
     upstream_first_byte_timeout: float | None = setting("UPSTREAM_FIRST_BYTE_TIMEOUT", None, seconds)

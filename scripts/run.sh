@@ -66,6 +66,6 @@ if "$background"; then
     sandbox_hint
     exit
 fi
-"$venv_python" scripts/service.py can-listen
+"$venv_python" -m app.server.addresses
 sandbox_hint
 exec "$venv_python" -m gunicorn -c gunicorn.conf.py

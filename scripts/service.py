@@ -1,4 +1,4 @@
-"""Starts, stops and describes the background service: `service.py start|stop|status|can-listen`.
+"""Starts, stops and describes the background service: `service.py start|stop|status`.
 
 supervisord owns the process. The pid file is gunicorn's: `kill -HUP $(cat anthropic-proxy.pid)` reloads it.
 """
@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from addresses import require_free_addresses
 from health import ROOT, answers, base_url, configured_environment, listening_address
 from processes import command_of, folder_of, pid_in
 from supervisor.xmlrpc import SupervisorTransport
@@ -83,6 +82,13 @@ def wait_for(condition: Callable[[], object], seconds: float) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def require_free_addresses() -> None:
+    command = [sys.executable, "-m", "app.server.addresses"]
+    asked = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    if asked.returncode:
+        raise Failure(asked.stderr.rstrip())
 
 
 def prepare_folders() -> None:
@@ -230,12 +236,7 @@ def status() -> int:
 
 
 def main() -> int:
-    commands: dict[str, Callable[[], int | None]] = {
-        "start": start,
-        "stop": stop,
-        "status": status,
-        "can-listen": require_free_addresses,
-    }
+    commands: dict[str, Callable[[], int | None]] = {"start": start, "stop": stop, "status": status}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print(f"usage: service.py {'|'.join(commands)}", file=sys.stderr)
         return 2

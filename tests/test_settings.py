@@ -85,6 +85,7 @@ BAD: dict[str, list[str]] = {
     "WORKERS": ["0", "x"],
     "WORKER_CONNECTIONS": ["0"],
     "GRACEFUL_TIMEOUT": ["0"],
+    "STOP_TIMEOUT": ["0", "soon"],
     "UPSTREAM_CONNECT_TIMEOUT": ["0", "-1", "nan", "inf", "10s"],
     "UPSTREAM_READ_TIMEOUT": ["0"],
     "UPSTREAM_FIRST_BYTE_TIMEOUT": ["0"],

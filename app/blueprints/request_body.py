@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from gunicorn.http.body import Body  # type: ignore[import-untyped]
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from gunicorn.http.body import Body
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from app.current import Inbound

@@ -1,7 +1,8 @@
-"""The three that read .env, each without importing the others, read the same in it."""
+"""The three that read .env, the scripts without importing app/, read the same in it."""
 
 import runpy
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .conftest import ROOT
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for key in ("HOST", "PORT", "WORKERS", "PYTHON_DOTENV_DISABLED"):
         monkeypatch.delenv(key, raising=False)
+    monkeypatch.setattr(sys, "path", sys.path[:])  # gunicorn.conf.py adds its folder
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "gunicorn.conf.py", tmp_path)
     shutil.copy(ROOT / "scripts" / "health.py", tmp_path / "scripts")

@@ -122,6 +122,17 @@ def test_a_reload_to_a_taken_port_is_refused(project: Project, key: str) -> None
             wait_until(server.answers)
 
 
+def test_a_reload_runs_the_code_that_is_there_by_then(project: Project) -> None:
+    with gunicorn(project) as server:
+        for module in ("server/worker.py", "settings.py"):
+            with (project.root / "app" / module).open("a") as source:
+                source.write(f"\nimport os, sys\nsys.stderr.write(f'new {module} in {{os.getpid()}}\\n')\n")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.log.count("Booting worker") == 2)
+        assert f"new server/worker.py in {server.process.pid}\n" in server.log
+        wait_until(lambda: any(f"new settings.py in {worker.pid}\n" in server.log for worker in server.workers()))
+
+
 def metrics_folders(folder: Path) -> set[Path]:
     return {path for path in folder.glob("anthropic-proxy-metrics-*") if any(path.iterdir())}
 
