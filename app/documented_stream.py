@@ -7,18 +7,34 @@ from typing import Any
 
 import orjson
 
-from app.sse import EventReader, encode_event, plain_event, split_frames
-from app.translate.documented_events import DocumentedEvents
+from app.sse import EventReader, encode, encode_event, plain_event, split_frames
+from app.translate.documented_events import CALLS, DocumentedEvents
 
 Event = dict[str, Any]
-_DELTAS = {"text": rb"(?:text|citations)_delta", "thinking": rb"(?:thinking|signature)_delta"}
-_GROWTH = rb"""(?x:
-    event:\ content_block_delta\n
-    data:\ \{"type":\ ?"content_block_delta",\ ?"index":\ ?\d+,\ ?"delta":\ ?\{"type":\ ?"%b"[^\n]*\}\ *\}\ *\n\n
-)+"""
-_GROWTHS = {kind: re.compile(_GROWTH % deltas) for kind, deltas in _DELTAS.items()}
-_OTHER_GROWTH = re.compile(_GROWTH % rb"[a-z_]+")
-"""Any number of deltas as Anthropic writes them, for a block of this type or of another."""
+Piece = tuple[bytes, Event | None]
+"""Bytes for the client and the event that they hold; None: a comment, or lines of no event."""
+GROWN: Event = {"type": "content_block_delta"}
+"""Stands for all events of a piece in which nothing but text, thinking or input grows."""
+_DELTA = (
+    rb"event: content_block_delta\n"
+    rb'data: \{"type":%(s)b"content_block_delta",%(s)b"index":%(s)b\1,%(s)b"delta":%(s)b'
+    # Few escapes, since a note is kept of each on the way; and no half of a surrogate pair.
+    rb'\{"type":%(s)b"%(kind)b",%(s)b"%(name)b":%(s)b"[^"\\\x00-\x1f]*'
+    rb'(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){0,99}"\} *\} *\n\n'
+)
+
+
+def _growth(kind: bytes, name: bytes) -> re.Pattern[bytes]:
+    """One or more deltas as Anthropic writes them, with or without spaces, for the block whose index is group 1."""
+    forms = [_DELTA % {b"s": space, b"kind": kind, b"name": name} for space in (b"", b" ")]
+    return re.compile(rb'(?=[^,]*, ?"index": ?(\d+),)(?:%b|%b)+' % (*forms,))
+
+
+_GROWTHS = {
+    "text": _growth(b"text_delta", b"text"),
+    "thinking": _growth(b"thinking_delta", b"thinking"),
+    **dict.fromkeys(CALLS, _growth(b"input_json_delta", b"partial_json")),
+}
 
 
 class DocumentedStream:
@@ -32,45 +48,55 @@ class DocumentedStream:
         self._events = DocumentedEvents()
         self._reader = EventReader()
         self._read_all = False
-        self.only_grew = False
-        """Whether nothing but deltas was fed last."""
+        self._growing: tuple[str, int] | None = None
 
-    def feed(self, whole: bytes) -> bytes:
-        """`whole` with its comments; what can't be read at all is left out."""
-        self.only_grew = self._only_grows(whole)
-        return whole if self.only_grew else b"".join(map(self._documented, split_frames(whole)))
+    def feed(self, whole: bytes) -> list[Piece]:
+        """`whole` with its comments, as it came where that is documented; what can't be read at all is left out."""
+        if self._read_all or b"\r" in whole or not _is_utf_8(whole):
+            return [piece for frame in split_frames(whole) for piece in self._documented(frame)]
+        pieces: list[Piece] = []
+        start = 0
+        while start < len(whole):
+            end = self._end_of_growth(whole, start)
+            if end:
+                pieces.append((whole[start:end], GROWN))
+            elif (end := whole.find(b"\n\n", start) + 2) >= 2:
+                pieces += self._documented(whole[start:end])
+            else:
+                # One line end more than ends an event.
+                break
+            start = end
+        return pieces
 
-    def _only_grows(self, whole: bytes) -> bool:
-        """Whether `whole` is nothing but documented deltas for blocks that are open, told without parsing them."""
-        kind = self._events.growing
-        return (
-            kind is not None
-            and not self._read_all
-            and _GROWTHS.get(kind, _OTHER_GROWTH).fullmatch(whole) is not None
-            # Neither two events glued together nor half a character; in text either only costs a closer look.
-            and whole.count(b"data:") * 3 == whole.count(b"\n")
-            and b"\\u" not in whole
-            and _is_utf_8(whole)
-        )
+    def _end_of_growth(self, whole: bytes, start: int) -> int:
+        """Where the documented deltas for the newest block end that begin at `start`, told without parsing; or 0."""
+        kind, position = self._growing or ("", 0)
+        match = _GROWTHS[kind].match(whole, start) if kind in _GROWTHS else None
+        return match.end() if match and match[1] == b"%d" % position else 0
 
-    def _documented(self, frame: bytes) -> bytes:
-        self._read_all = self._read_all or _has_surrogates(frame)
-        event = None if self._read_all else plain_event(frame.removesuffix(b"\n\n"))
-        if event is None:
-            return self._odd(frame)
+    def _documented(self, frame: bytes) -> list[Piece]:
+        # An upstream may have put the other half of a character into another delta.
+        self._read_all = self._read_all or b"\\ud" in frame or b"\\uD" in frame
+        event = None if self._read_all else plain_event(_with_plain_ends(frame).removesuffix(b"\n\n"))
+        pieces = self._odd(frame) if event is None else self._kept(frame, event)
+        self._growing = self._events.growing
+        return pieces
+
+    def _kept(self, frame: bytes, event: Event) -> list[Piece]:
+        """`frame`, which holds `event`, if that is as documented; else what stands for it."""
         events = self._events.feed(event)
         if len(events) == 1 and events[0] is event:
-            return _named(frame, event)
-        return _encoded(events, frame)
+            return [(_named(frame, event), event)]
+        return [(_written(documented), documented) for documented in events]
 
-    def _odd(self, frame: bytes) -> bytes:
-        """A frame in several lines, with other line ends, with halves of characters, or broken."""
+    def _odd(self, frame: bytes) -> list[Piece]:
+        """A frame in several lines, with halves of characters, or broken."""
         read = self._reader.feed(frame)
-        if not read and not _data(frame):
-            return frame
-        events = [documented for event in read for documented in self._events.feed(event)]
-        same = len(events) == len(read) == 1 and events[0] is read[0]
-        return _named(frame, read[0]) if same and _is_readable(frame, read[0]) else _encoded(events, frame)
+        if not read:
+            return [] if _data(frame) else [(frame, None)]
+        if len(read) == 1 and (_is_readable(frame, read[0]) or not _is_nameable(read[0])):
+            return self._kept(frame, read[0])
+        return [(_written(documented), documented) for event in read for documented in self._events.feed(event)]
 
 
 def _is_utf_8(data: bytes) -> bool:
@@ -83,18 +109,17 @@ def _is_utf_8(data: bytes) -> bool:
     return True
 
 
-def _has_surrogates(data: bytes) -> bool:
-    """Whether escaped surrogates stand in `data`; an upstream may have put the other half into another delta."""
-    return b"\\ud" in data or b"\\uD" in data
+def _with_plain_ends(frame: bytes) -> bytes:
+    return frame.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in frame else frame
 
 
-def _name(event: Event) -> bytes:
-    return str(event["type"]).encode("utf-8", "replace")
+def _is_nameable(event: Event) -> bool:
+    """Whether its type can stand in an `event:` line."""
+    return str(event["type"]).isidentifier()
 
 
-def _encoded(events: list[Event], frame: bytes) -> bytes:
-    """`events` as Anthropic writes them; `frame` as it came if there is one that can't be named in a line."""
-    return b"".join(map(encode_event, events)) if all(str(e["type"]).isidentifier() for e in events) else frame
+def _written(event: Event) -> bytes:
+    return encode_event(event) if _is_nameable(event) else encode(event)
 
 
 def _data(frame: bytes) -> list[bytes]:
@@ -103,13 +128,13 @@ def _data(frame: bytes) -> list[bytes]:
 
 def _named(frame: bytes, event: Event) -> bytes:
     """`frame`, which holds `event`, with its name in an `event:` line."""
-    name = _name(event)
+    name = str(event["type"]).encode("utf-8", "replace")
     if frame.startswith(b"event: %b\n" % name):
         return frame
     names = [line[6:].removeprefix(b" ") for line in frame.splitlines() if line.startswith(b"event:")]
-    if names == [name] or not name.decode().isidentifier():
+    if names == [name] or not _is_nameable(event):
         return frame
-    return _encoded([event], frame) if names else b"event: %b\n%b" % (name, frame.lstrip(b"\r\n"))
+    return encode_event(event) if names else b"event: %b\n%b" % (name, frame.lstrip(b"\r\n"))
 
 
 def _is_readable(frame: bytes, event: Event) -> bool:

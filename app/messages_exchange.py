@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.documented_stream import DocumentedStream
+from app.documented_stream import DocumentedStream, Piece
 from app.errors import ProxyError, UpstreamBroken
 from app.headers import listing, messages_headers, passed_back
 from app.json_body import dump_json
@@ -15,7 +14,7 @@ from app.redaction import quotes_key, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
-from app.sse import PING, EventCutter, EventReader, encode_event, split_frames
+from app.sse import PING, EventCutter, EventReader, encode_event
 from app.tokens import estimate_input_tokens
 from app.translate.error_body import anthropic_error
 from app.translate.message_events import folded_message, streamed_events
@@ -26,10 +25,6 @@ from app.upstream import Answer, Pending
 from app.upstream_events import is_stream, message_of
 
 Event = dict[str, Any]
-_TOLD = re.compile(rb'(?:"type"\s*:\s*"|^event: ?)(?:message_start|message_delta|message_stop|error)\b', re.MULTILINE)
-"""Where an event may stand that is read; text that looks like one is only parsed in vain."""
-_BEGUN = re.compile(rb'(?:^|[\r\n])data:(?!\s*\{\s*"type"\s*:\s*"ping")')
-"""An event that tells something; until one comes, an error still gets a status of its own."""
 
 
 class MessagesExchange(ProxiedExchange):
@@ -50,6 +45,8 @@ class MessagesExchange(ProxiedExchange):
         self._to_estimate = request if services.settings.seed_usage_estimate else {}
         changed = request.get("model") != route.upstream_model
         self._body = with_model(body, route.upstream_model) if changed else body
+        self._has_begun = False
+        """Whether an event came that tells something; until one does, an error still gets a status of its own."""
         self._ended = False
         self._stop_reason: Any = None
         self.headers = {"x-upstream-model": listing([route.upstream_model]), "request-id": caller.request_id}
@@ -92,47 +89,45 @@ class MessagesExchange(ProxiedExchange):
 
     def _passed(self, data: bytes | None, answer: Answer) -> Iterator[bytes]:
         """Whole events of each read, `data` being the first."""
-        cutter, stream, held, at_start = EventCutter(), DocumentedStream(), b"", True
+        cutter, stream, held = EventCutter(), DocumentedStream(), b""
         while data != b"":
             if data is None:
                 yield PING
             else:
-                held += stream.feed(cutter.feed(data))
+                held += self._told(stream.feed(cutter.feed(data)))
                 # Comments and pings wait for the first event that tells something.
-                if held and (not at_start or _BEGUN.search(held)):
-                    yield held if stream.only_grew else self._told(held, at_start)
-                    held, at_start = b"", False
+                if held and self._has_begun:
+                    yield held
+                    held = b""
             if self._ended:
                 answer.finish()
                 return
             data = answer.read()
-        rest = cutter.rest().rstrip(b"\r\n") + b"\n\n"
-        yield from self._rest(held + (stream.feed(rest) if EventReader().feed(rest) else b""), at_start)
+        rest = stream.feed(cutter.rest().rstrip(b"\r\n") + b"\n\n")
+        yield from self._rest(held + self._told([piece for piece in rest if piece[1] is not None]))
 
-    def _told(self, whole: bytes, at_start: bool) -> bytes:
-        """Whole events, read where they tell of the start, the end, usage or an error; none follows the end."""
-        kept: list[bytes] = []
-        for frame in split_frames(whole):
-            match = _TOLD.search(frame)
-            kept.append(self._read(frame, at_start) if match else frame)
-            at_start = at_start and not _BEGUN.search(frame)
+    def _told(self, pieces: list[Piece]) -> bytes:
+        """What of `pieces` goes to the client, who is told nothing behind the end."""
+        told: list[bytes] = []
+        for frame, event in pieces:
+            told.append(frame if event is None else self._read(frame, event))
             if self._ended:
                 break
-        return b"".join(kept)
+        return b"".join(told)
 
-    def _read(self, frame: bytes, first: bool) -> bytes:
-        for event in EventReader().feed(frame):
-            kind = event.get("type")
-            if kind == "error":
-                frame = self._failed(frame, event, first)
-            elif kind == "message_start" and isinstance(event.get("message"), dict):
-                self._record.used(event["message"].get("usage") or {})
-                return self._seeded(frame, event)
-            elif kind == "message_delta":
-                self._record.used(event.get("usage") or {})
-                delta = event.get("delta")
-                self._stop_reason = delta.get("stop_reason") if isinstance(delta, dict) else None
-            self._ended = self._ended or kind in {"message_stop", "error"}
+    def _read(self, frame: bytes, event: Event) -> bytes:
+        """Take from `event` what it tells of the start, the end, usage or an error."""
+        kind = event["type"]
+        first, self._has_begun = not self._has_begun, self._has_begun or kind != "ping"
+        if kind == "error":
+            frame = self._failed(frame, event, first)
+        elif kind == "message_start":
+            self._record.used(event["message"]["usage"])
+            frame = self._seeded(frame, event)
+        elif kind == "message_delta":
+            self._record.used(event["usage"])
+            self._stop_reason = event["delta"].get("stop_reason")
+        self._ended = kind in ("message_stop", "error")
         return frame
 
     def _failed(self, frame: bytes, event: Event, first: bool) -> bytes:
@@ -147,7 +142,7 @@ class MessagesExchange(ProxiedExchange):
 
     def _seeded(self, frame: bytes, event: Event) -> bytes:
         """A message_start whose usage says zero, with the local estimate: clients show it as the context in use."""
-        usage = event["message"].get("usage") or {}
+        usage = event["message"]["usage"]
         request, self._to_estimate = self._to_estimate, {}
         if not request or input_tokens(usage):
             return frame
@@ -155,10 +150,10 @@ class MessagesExchange(ProxiedExchange):
         message = event["message"] | {"usage": usage | {"input_tokens": estimate}}
         return encode_event(event | {"message": message})
 
-    def _rest(self, rest: bytes, at_start: bool) -> Iterator[bytes]:
+    def _rest(self, rest: bytes) -> Iterator[bytes]:
         """What a stream without its end still owes the client."""
-        if _BEGUN.search(rest):
-            yield self._told(rest, at_start)
+        if rest and self._has_begun:
+            yield rest
         if self._ended:
             return
         if self._stop_reason is None:

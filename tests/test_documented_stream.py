@@ -9,7 +9,8 @@ from anthropic.lib.streaming._messages import accumulate_event
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.documented_stream import DocumentedStream
+from app import documented_stream
+from app.documented_stream import GROWN, DocumentedStream
 from app.sse import EventCutter, EventReader, encode, encode_event
 from app.translate.message_events import folded_message
 from tests.golden_cases import GoldenCase, all_cases
@@ -60,7 +61,7 @@ def written(*events: Event) -> bytes:
 
 def shown(*pieces: bytes) -> bytes:
     cutter, stream = EventCutter(), DocumentedStream()
-    return b"".join(stream.feed(cutter.feed(piece)) for piece in pieces)
+    return b"".join(frame for piece in pieces for frame, _ in stream.feed(cutter.feed(piece)))
 
 
 def accumulated(frames: bytes) -> Any:
@@ -184,3 +185,77 @@ def test_no_text_is_taken_for_anything_else(words: list[str], ascii: bool, data:
         for event in (START, BLOCK, *deltas, *END)
     )
     assert shown(*in_pieces(stream, data.draw)) == stream
+
+
+ODD_TEXTS = st.sampled_from(
+    [
+        b"word",
+        b"",
+        b'\\"',
+        b"\\n" * 100,
+        b"\\u00e4",
+        b"\\ud83d",
+        b"\\ude00",
+        b"\\x",
+        b'"',
+        b"\t",
+        b"\xff",
+        "ä👋".encode(),
+    ]
+)
+ODD_FORMS = st.sampled_from(
+    [
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{%s}}\n\n',
+        b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {%s}}\n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{%s} }    \n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":1,"delta":{%s}}\n\n',
+        b'event: content_block_delta\r\ndata: {"type":"content_block_delta","index":0,"delta":{%s}}\r\n\r\n',
+        b'event: content_block_delta\ndata: {"index":0,"type":"content_block_delta","delta":{%s}}\n\n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{%s}\n\n',
+        b'data: {"type":"content_block_delta","index":0,"delta":{%s}}\n\n',
+        b": note %s\n\n",
+        b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0,"x":{%s}}\n\n',
+    ]
+)
+ODD_DELTAS = st.sampled_from(
+    [
+        b'"type":"text_delta","text":"%s"',
+        b'"type": "text_delta", "text": "%s"',
+        b'"type":"thinking_delta","thinking":"%s"',
+    ]
+)
+ODD_FRAMES = st.builds(lambda form, delta, text: form % (delta % text), ODD_FORMS, ODD_DELTAS, ODD_TEXTS)
+
+
+@given(st.lists(ODD_FRAMES, max_size=6), st.data())
+def test_what_is_told_without_parsing_is_what_parsing_tells(frames: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join([written(START, BLOCK), *frames, written(*END)])
+    pieces = in_pieces(stream, data.draw)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documented_stream, "_GROWTHS", {})
+        parsed = shown(*pieces)
+    assert shown(*pieces) == parsed
+
+
+def test_each_event_is_handed_on_with_its_bytes() -> None:
+    note = b": note\n\n"
+    pieces = DocumentedStream().feed(written(START, BLOCK) + note + written(grown("a"), grown("b"), *END))
+    assert [event for _, event in pieces] == [START, BLOCK, None, GROWN, *END]
+    assert [frame for frame, _ in pieces] == [
+        *map(encode_event, (START, BLOCK)), note, written(grown("a"), grown("b")), *map(encode_event, END)
+    ]  # fmt: skip
+
+
+def test_each_event_of_a_glued_frame_is_a_piece_of_its_own() -> None:
+    glued = encode(START).rstrip() + encode({"type": "odd name"}).rstrip() + encode(END[2])
+    assert DocumentedStream().feed(glued) == [
+        (encode_event(START), START),
+        (encode({"type": "odd name"}), {"type": "odd name"}),
+        (encode_event(END[2]), END[2]),
+    ]
+
+
+@pytest.mark.parametrize("index", [1, 7])
+def test_deltas_for_a_block_that_is_not_open_are_not_taken_for_the_newest_ones(index: int) -> None:
+    stray = grown("lost", "input") | {"index": index, "delta": {"type": "input_json_delta", "partial_json": "{}"}}
+    assert shown(written(START, CALL, stray, *END)) == written(START, CALL, *END)

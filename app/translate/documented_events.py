@@ -45,8 +45,6 @@ class DocumentedEvents:
         self._open: dict[int | None, _OpenBlock] = {}
         self._newest: int | None = None
         self._output_tokens = 0
-        self.growing: str | None = None
-        """The type of the newest block, while all that is open is numbered as documented and owes nothing."""
 
     def feed(self, event: Event) -> list[Event]:
         """What stands for `event`: the very same object where it is as documented, and where it is unknown."""
@@ -55,16 +53,15 @@ class DocumentedEvents:
         if reader is None:
             return [event]
         start = [] if self._begun or kind == "message_start" else self._start({"type": "message_start"})
-        events = [*start, *reader(self, event)]
-        self.growing = self._growing()
-        return events
+        return [*start, *reader(self, event)]
 
-    def _growing(self) -> str | None:
-        for index, block in self._open.items():
-            if index != block.position or block.input is not None:
-                return None
+    @property
+    def growing(self) -> tuple[str, int] | None:
+        """Type and index of the newest block, while it is open, numbered as documented, and owes no input."""
         newest = self._open.get(self._newest)
-        return newest.kind if newest else None
+        if newest is None or newest.position != self._newest or newest.input is not None:
+            return None
+        return newest.kind, newest.position
 
     def _start(self, event: Event) -> list[Event]:
         if self._begun:
