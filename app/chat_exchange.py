@@ -27,7 +27,7 @@ from app.translate.response import folded
 from app.translate.thinking_blocks import Remembered
 from app.translate.usage import Usage, chat_usage, input_tokens
 from app.upstream import Answer, Pending
-from app.upstream_events import answer_events, buffered_events
+from app.upstream_events import AnswerEvents, buffered_events
 
 Event = dict[str, Any]
 
@@ -78,15 +78,15 @@ class ChatExchange(ProxiedExchange):
         turn = self._turn()
         awaits_count = turn is None and not self._forget_body()
         while True:
-            for events in answer_events(answer):
+            answered = AnswerEvents(answer)
+            while not (answered.ended or self._stream.ended):
+                events = answered.read()
                 if events is None:
                     yield KEEPALIVE
                     continue
                 yield from self._frame(events, turn)
                 # While the next ones are awaited, nobody holds the last.
                 del events
-                if self._stream.ended:
-                    break
                 if awaits_count and self._stream.usage:
                     awaits_count = False
                     self._forget_body()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -57,44 +56,44 @@ def loads(body: bytes) -> Any:
         raise UpstreamBroken("The upstream's answer is not valid JSON; check UPSTREAM_BASE.") from None
 
 
-def answer_events(answer: Answer) -> Iterator[list[Event] | None]:
-    """The events of each read in turn; None when the client should be kept alive.
+class AnswerEvents:
+    """The events of an upstream answer, `read()` by read until `ended`.
 
-    Raises UpstreamError; ends when the bytes do, which need not be the end of the message.
+    No generator: each one that waits adds its C stack to what an open stream holds.
     """
-    start = b""
-    data: bytes | None = None
-    while data != b"" and not start.strip(_BLANK):
-        data = answer.read()
-        if data is None:
-            yield None
-        else:
-            start += data
-    if is_stream(answer, start):
-        stream = _streamed(start, answer)
-        del start, data
-        yield from stream
-        return
-    pieces = [start]
-    while data != b"":
-        data = answer.read()
-        if data is None:
-            yield None
-        else:
-            pieces.append(data)
-    yield list(message_events(message_of(b"".join(pieces), answer)))
 
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._reader: EventReader | None = None
+        self._is_message = False
+        self._body = bytearray()
+        """What came until the bytes tell that they are a stream; all of it if they are not."""
+        self.ended = False
+        """Whether the bytes have ended, which need not be the end of the message."""
 
-def _streamed(start: bytes, answer: Answer) -> Iterator[list[Event] | None]:
-    reader = EventReader()
-    data: bytes | None = start
-    del start
-    while data != b"":
-        yield reader.feed(data) if data else None
-        # An open stream that waits holds no bytes it has read.
-        del data
-        data = answer.read()
-    yield reader.end()
+    def read(self) -> list[Event] | None:
+        """The events of the next read; None when the client should be kept alive. Raises UpstreamError."""
+        data = self._answer.read()
+        if data is None:
+            return None
+        self.ended = not data
+        if self._reader is None:
+            self._body += data
+            return self._begun()
+        return self._reader.feed(data) if data else self._reader.end()
+
+    def _begun(self) -> list[Event]:
+        if not self._is_message:
+            start = bytes(self._body)
+            if not self.ended and not start.strip(_BLANK):
+                return []
+            if is_stream(self._answer, start):
+                self._body.clear()
+                self._reader = EventReader()
+                events = self._reader.feed(start)
+                return events + self._reader.end() if self.ended else events
+            self._is_message = True
+        return list(message_events(message_of(bytes(self._body), self._answer))) if self.ended else []
 
 
 def buffered_events(answer: Answer) -> list[Event]:

@@ -42,7 +42,7 @@ from app.translate.response import folded
 from app.translate.upstream_error import read_error
 from app.translate.usage import chat_usage
 from app.upstream import Answer
-from app.upstream_events import answer_events, buffered_events
+from app.upstream_events import AnswerEvents, buffered_events
 from tests.remembered import by_message
 
 FOLDER = Path(__file__).parent / "golden"
@@ -173,8 +173,9 @@ class GoldenCase:
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
         stream = self.chat_stream()
-        for events in answer_events(answer):
-            for event in events or ():
+        answered = AnswerEvents(answer)
+        while not answered.ended:
+            for event in answered.read() or ():
                 yield from stream.feed(event)
         yield from stream.end()
 

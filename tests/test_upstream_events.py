@@ -9,7 +9,7 @@ import requests
 
 from app.errors import UpstreamBroken, UpstreamRefusal
 from app.upstream import Answer
-from app.upstream_events import answer_events, buffered_events, is_stream, loads, message_of
+from app.upstream_events import AnswerEvents, buffered_events, is_stream, loads, message_of
 from tests.golden_cases import recorded_answer
 
 MESSAGE = {"type": "message", "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}
@@ -17,8 +17,14 @@ BODY = json.dumps(MESSAGE).encode()
 STREAM = b'event: message_start\ndata: {"type":"message_start","message":{}}\n\ndata: {"type":"message_stop"}\n\n'
 
 
+def reads(answer: Answer) -> Iterator[list[dict[str, Any]] | None]:
+    answered = AnswerEvents(answer)
+    while not answered.ended:
+        yield answered.read()
+
+
 def kinds(answer: Answer) -> list[str]:
-    return [event["type"] for events in answer_events(answer) for event in events or ()]
+    return [event["type"] for events in reads(answer) for event in events or ()]
 
 
 WHOLE = ["message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"]
@@ -56,7 +62,7 @@ def test_either_form_is_read_whatever_was_asked_for(content_type: str, blanks: b
 
 
 def test_an_event_is_told_before_the_next_one_has_come() -> None:
-    events = answer_events(recorded_answer([STREAM[:70], STREAM[70:]]))
+    events = reads(recorded_answer([STREAM[:70], STREAM[70:]]))
     assert [event["type"] for event in next(events) or ()] == ["message_start"]
 
 
@@ -74,7 +80,7 @@ def test_the_client_is_kept_alive_while_the_upstream_is_silent(body: bytes) -> N
 
     response = requests.Response()
     response.raw = Silent()
-    assert list(answer_events(Answer(response, 1 << 20))).count(None) == 2
+    assert list(reads(Answer(response, 1 << 20))).count(None) == 2
 
 
 @pytest.mark.parametrize(
