@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import ClassVar
 
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
+from app.pieces import PIECE_BYTES, pieces
 from app.redaction import headers_without_keys, without_keys
 from app.request_log import RequestRecord
 from app.routing import Route
@@ -30,15 +31,23 @@ class ProxiedExchange(ABC):
         self.headers: dict[str, str] = {}
 
     def frames(self) -> Iterator[bytes]:
-        """The answer as server-sent events, one item for each read of the upstream.
+        """The answer as server-sent events, one item for each read of the upstream, a large one in several.
 
-        Before the first item an error is raised, so that it has a status of its own; after it, it becomes an event.
+        The first item is empty and says that the answer has begun. Before it an error is raised, so that it has a
+        status of its own; after it, it becomes an event.
         """
         began = False
         try:
             for frame in self._frames():
-                began = True
-                yield frame
+                if not began:
+                    began = True
+                    yield b""
+                    self._record.first_byte()
+                self._count(frame)
+                if len(frame) <= PIECE_BYTES:
+                    yield frame
+                else:
+                    yield from pieces(frame)
                 # While the next is awaited, nobody holds the last.
                 del frame
         except ClientGone:
@@ -47,7 +56,9 @@ class ProxiedExchange(ABC):
             if not began:
                 raise
             self._record.failed(error)
-            yield self._error_event(without_keys(error, self._caller.credentials.values()))
+            event = self._error_event(without_keys(error, self._caller.credentials.values()))
+            self._count(event)
+            yield event
         except GeneratorExit:
             self._abandon()
             raise
@@ -70,6 +81,11 @@ class ProxiedExchange(ABC):
     @abstractmethod
     def _error_event(self, error: ProxyError) -> bytes:
         """`error`, which holds no keys, as the last event of a stream."""
+
+    def _count(self, frame: bytes) -> None:
+        """`frame` goes to the client now."""
+        self._record.bytes_out += len(frame)
+        self._caller.client.wrote()
 
     def _abandon(self) -> None:
         """The client left while a frame was on its way to it."""

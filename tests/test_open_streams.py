@@ -16,6 +16,7 @@ from app.chat_exchange import ChatExchange
 from app.lessons import Lessons
 from app.messages_exchange import MessagesExchange
 from app.metrics import NoMetrics
+from app.proxied_exchange import ProxiedExchange
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
@@ -82,7 +83,14 @@ def request_of(history: str, **fields: Any) -> dict[str, Any]:
 def chat(serving: Services, **fields: Any) -> tuple[Iterator[bytes], "weakref.ref[History]"]:
     history = History("word " * 1000)
     exchange = ChatExchange(serving, caller(), request_of(history, **fields), ROUTE, RECORD)
-    return exchange.frames(), weakref.ref(history)
+    return begun(exchange), weakref.ref(history)
+
+
+def begun(exchange: ProxiedExchange) -> Iterator[bytes]:
+    """The frames of an answer that has begun, which an empty one says."""
+    frames = exchange.frames()
+    assert next(frames) == b""
+    return frames
 
 
 def held(history: "weakref.ref[History]") -> bool:
@@ -139,7 +147,7 @@ def test_a_messages_stream_lets_go_of_its_request(counted: int) -> None:
     request = request_of(history)
     body = orjson.dumps(request)
     before = sys.getrefcount(body)
-    frames = MessagesExchange(serving, caller(), body, request, ROUTE, RECORD).frames()
+    frames = begun(MessagesExchange(serving, caller(), body, request, ROUTE, RECORD))
     del request
     seen = weakref.ref(history)
     del history

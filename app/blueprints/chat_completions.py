@@ -24,7 +24,7 @@ def create_chat_completion() -> Response:
     asked.record.routed(route)
     exchange = ChatExchange(asked.services, sender, chat_request, route, asked.record)
     if chat_request.get("stream") is True:
-        return event_stream(exchange.frames(), lambda: exchange.headers, asked)
+        return event_stream(exchange.frames(), lambda: exchange.headers)
     body = dump_json(exchange.completion())
     return Reply(body, content_type="application/json", headers=exchange.headers)
 

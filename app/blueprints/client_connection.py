@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from flask import Response
 
 from app.blueprints.request_body import Discard
 from app.current import Inbound
+from app.pieces import PIECE_BYTES, pieces
 
-PIECE_BYTES = 65_536
-"""CLIENT_SEND_TIMEOUT bounds one write: of a large body in one write it would cut whoever reads slowly but steadily."""
 UNSENT_BYTES = 131_072
 """What the kernel keeps for a client that reads slowly. By itself it keeps megabytes, and takes no more until a third
 of them was read."""
@@ -34,11 +33,6 @@ def guarded(response: Response, asked: Inbound) -> Response:
     if discard is not None:
         response.call_on_close(discard)
     return response
-
-
-def pieces(body: bytes) -> Iterator[bytes]:
-    """`body` in writes of at most PIECE_BYTES."""
-    return (body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES))
 
 
 def _keep_little(sock: socket.socket) -> None:

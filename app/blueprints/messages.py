@@ -26,7 +26,7 @@ def create_message() -> Response:
         raise UnsupportedThread("This upstream keeps no threads; send the whole conversation.", param="thread")
     exchange = MessagesExchange(asked.services, sender, body, request, route, asked.record)
     if request.get("stream") is True:
-        return event_stream(exchange.frames(), lambda: exchange.headers, asked)
+        return event_stream(exchange.frames(), lambda: exchange.headers)
     message = exchange.message()
     return Reply(message, content_type="application/json", headers=exchange.headers)
 
