@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from flask import Response
 
 from app.blueprints.reply import Reply
+from app.own_stack import on_own_stack
 
 _HEADERS = {
     "cache-control": "no-cache, no-transform",
@@ -20,7 +21,7 @@ def event_stream(frames: Iterator[bytes], headers: Callable[[], Mapping[str, str
 
     The first frame is awaited here: what goes wrong before it is raised and gets a status of its own.
     """
-    next(frames, None)
+    on_own_stack(next, frames, None)
     response = Reply(frames, mimetype="text/event-stream")
     response.headers.extend(_HEADERS | dict(headers()))
     return response
