@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from app.errors import ProxyError, UpstreamRefusal
@@ -19,13 +20,14 @@ from app.sse import DONE, KEEPALIVE, encode
 from app.thinking_store import owner_of
 from app.tokens import estimate_input_tokens, estimate_text_tokens
 from app.translate.call_keys import answer_keys, recalled
+from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import ChatStream
 from app.translate.error_body import openai_error
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, messages_request
-from app.translate.response import folded
+from app.translate.response import chat_completion
 from app.translate.thinking_blocks import Remembered
-from app.translate.usage import Usage, chat_usage, input_tokens
+from app.translate.usage import Usage, input_tokens
 from app.upstream import Answer, Pending
 from app.upstream_events import AnswerEvents, buffered_events
 
@@ -54,65 +56,50 @@ class ChatExchange(ProxiedExchange):
         self._betas: tuple[str, ...]
         self._wants_usage = False
         self._prompt_tokens = 0
-        self._stream: ChatStream
+        self._told: ChatAnswer
 
     def completion(self) -> dict[str, Any]:
         """The whole chat completion. Raises InvalidRequest, UpstreamError, ClientGone."""
         self._translate()
         answer = self._whole(self._sent(keep_alive=False))
-        chunks = []
+        deltas = []
         turn = self._turn()
         while True:
-            for event in buffered_events(answer):
-                chunks += self._fed(event, turn)
+            for event in _joined(buffered_events(answer), turn):
+                deltas += self._told.feed(event)
             if turn is None or not turn.paused:
                 break
             answer = self._whole(self._continued(turn, keep_alive=False))
-        chunks += self._stream.end()
+        deltas += self._told.end()
         self._finish()
-        return folded(chunks, chat_usage(self._stream.final_usage()))
+        return chat_completion(self._told, deltas, self._estimate)
 
     def _frames(self) -> Iterator[bytes]:
         self._translate()
         answer = yield from self._begun(self._sent(keep_alive=True))
-        turn = self._turn()
+        turn, stream = self._turn(), ChatStream(self._told)
         awaits_count = turn is None and not self._forget_body()
         while True:
             answered = AnswerEvents(answer)
-            while not (answered.ended or self._stream.ended):
+            while not (answered.ended or self._told.ended):
                 events = answered.read()
                 if events is None:
                     yield KEEPALIVE
                     continue
-                yield from self._frame(events, turn)
+                yield from _frame(_joined(events, turn), stream)
                 # While the next ones are awaited, nobody holds the last.
                 del events
-                if awaits_count and self._stream.usage:
+                if awaits_count and self._told.usage:
                     awaits_count = False
                     self._forget_body()
             if turn is None or not turn.paused:
                 break
             answer = yield from self._begun(self._continued(turn, keep_alive=True))
-        end = b"".join(map(encode, self._stream.end())) + DONE
+        end = b"".join(map(encode, stream.end(self._estimate))) + DONE
         # Before the client knows of the end: its next request may reach another worker at once.
         self._finish()
         yield end
         answer.finish()
-
-    def _frame(self, events: list[Event], turn: ContinuedTurn | None) -> Iterator[bytes]:
-        """The chunks of one read, joined; those before an error event go out before it is raised."""
-        chunks: list[bytes] = []
-        try:
-            for event in events:
-                chunks += map(encode, self._fed(event, turn))
-        finally:
-            if chunks:
-                yield b"".join(chunks)
-
-    def _fed(self, event: Event, turn: ContinuedTurn | None) -> list[Event]:
-        if turn is None:
-            return self._stream.feed(event)
-        return [chunk for joined in turn.feed(event) for chunk in self._stream.feed(joined)]
 
     def _sent(self, keep_alive: bool) -> Answer | Pending:
         return self._send_body(self._body, keep_alive)
@@ -176,9 +163,7 @@ class ChatExchange(ProxiedExchange):
             "x-proxy-learned": self._learning.names,
         }
         self.headers = {name: listing(items) for name, items in told.items() if items}
-        self._stream = ChatStream(
-            translation.answer, f"chatcmpl-{os.urandom(16).hex()}", int(time.time()), self._estimate
-        )
+        self._told = ChatAnswer(translation.answer, f"chatcmpl-{os.urandom(16).hex()}", int(time.time()))
 
     def _turn(self) -> ContinuedTurn | None:
         """What joins the messages of a turn that the upstream may pause."""
@@ -206,16 +191,32 @@ class ChatExchange(ProxiedExchange):
     def _forget_body(self) -> bool:
         """Let go of what was sent, unless the prompt may have to be estimated by it; whether it was let go."""
         if self._wants_usage:
-            self._prompt_tokens = input_tokens(self._stream.usage)
+            self._prompt_tokens = input_tokens(self._told.usage)
             if not self._prompt_tokens:
                 return False
         self._body = {}
         return True
 
     def _finish(self) -> None:
-        self._record.used(self._stream.usage)
+        self._record.used(self._told.usage)
         self._remember()
 
     def _remember(self) -> None:
-        if thinking := answer_keys(self._chat_request, self._stream.thinking_by_call):
+        if thinking := answer_keys(self._chat_request, self._told.thinking_by_call):
             self._services.thinking.remember(self._owner(), thinking)
+
+
+def _joined(events: Iterable[Event], turn: ContinuedTurn | None) -> Iterable[Event]:
+    """`events` as those of one answer."""
+    return events if turn is None else chain.from_iterable(map(turn.feed, events))
+
+
+def _frame(events: Iterable[Event], stream: ChatStream) -> Iterator[bytes]:
+    """The chunks of one read, joined; those before an error event go out before it is raised."""
+    chunks: list[bytes] = []
+    try:
+        for event in events:
+            chunks += map(encode, stream.feed(event))
+    finally:
+        if chunks:
+            yield b"".join(chunks)

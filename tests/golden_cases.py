@@ -35,12 +35,12 @@ import requests
 from app.errors import ProxyError, UpstreamError
 from app.profiles import profile_for
 from app.sse import DONE, encode
+from app.translate.chat_answer import ChatAnswer, Estimate
 from app.translate.chat_stream import ChatStream, Chunk
 from app.translate.error_body import openai_error
 from app.translate.request import Options, Translation, messages_request
-from app.translate.response import folded
+from app.translate.response import chat_completion
 from app.translate.upstream_error import read_error
-from app.translate.usage import chat_usage
 from app.upstream import Answer
 from app.upstream_events import AnswerEvents, buffered_events
 from tests.remembered import by_message
@@ -131,9 +131,13 @@ class GoldenCase:
         remembered = by_message(request["messages"], self.corners.get("remembered", {}))
         return messages_request(request, request["model"], self.upstream_model, profile, options, remembered)
 
-    def chat_stream(self) -> ChatStream:
+    def chat_answer(self) -> ChatAnswer:
+        return ChatAnswer(self.translation().answer, ID, CREATED)
+
+    @property
+    def estimate(self) -> Estimate | None:
         estimate = self.corners.get("estimate")
-        return ChatStream(self.translation().answer, ID, CREATED, (lambda _: estimate) if estimate else None)
+        return (lambda _: estimate) if estimate else None
 
     def upstream_says(self, pieces: Iterable[bytes]) -> Answer:
         """The upstream's answer, arriving in `pieces`."""
@@ -161,23 +165,21 @@ class GoldenCase:
         answer = self.upstream_says([self.buffered_body])
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
-        stream, chunks = self.chat_stream(), []
-        for event in buffered_events(answer):
-            chunks += stream.feed(event)
-        chunks += stream.end()
-        return folded(chunks, chat_usage(stream.final_usage()))
+        told = self.chat_answer()
+        deltas = [delta for event in buffered_events(answer) for delta in told.feed(event)]
+        return chat_completion(told, [*deltas, *told.end()], self.estimate)
 
     def chunks(self, pieces: Iterable[bytes]) -> Iterator[Chunk]:
         """The chunks of a streamed exchange whose bytes arrive in `pieces`. Raises UpstreamError."""
         answer = self.upstream_says(pieces)
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
-        stream = self.chat_stream()
+        stream = ChatStream(self.chat_answer())
         answered = AnswerEvents(answer)
         while not answered.ended:
             for event in answered.read() or ():
                 yield from stream.feed(event)
-        yield from stream.end()
+        yield from stream.end(self.estimate)
 
     def streamed(self, pieces: Iterable[bytes]) -> bytes | dict[str, Any]:
         """The client's stream; or {status, body} of an error that came before its first byte."""

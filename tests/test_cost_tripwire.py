@@ -18,6 +18,7 @@ from app import create_app
 from app.profiles import profile_for
 from app.settings import Settings
 from app.sse import EventReader, encode
+from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import ChatStream
 from app.translate.request import AnswerForm, Options, messages_request
 
@@ -89,7 +90,7 @@ def stream_events(kind: str, deltas: int) -> bytes:
 
 
 def chunks_of(source: bytes) -> list[bytes]:
-    stream = ChatStream(AnswerForm(MODEL), "chatcmpl-1", 1)
+    stream = ChatStream(ChatAnswer(AnswerForm(MODEL), "chatcmpl-1", 1))
     chunks = [chunk for event in EventReader().feed(source) for chunk in stream.feed(event)]
     return [encode(chunk) for chunk in [*chunks, *stream.end()]]
 

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,9 +11,9 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from app.sse import DONE
-from app.translate.response import folded
 from tests.fake_upstream import LEGAL_HEADERS, profile_for, refusal
 from tests.golden_cases import CREATED, FOLDER, ID, RESULTS, GoldenCase, all_cases
+from tests.translate.completions import deltas, folded_chunks
 
 
 @cache
@@ -94,7 +93,7 @@ def test_a_stream_adds_up_to_the_buffered_answer(answered: GoldenCase) -> None:
         assert error["body"] == answered.corners["client_error"]["body"]
         return
     assert isinstance(frames, bytes)
-    completion = folded(sent_chunks(frames), None)
+    completion = folded_chunks(sent_chunks(frames))
     assert completion == {key: value for key, value in answered.corners["client_answer"].items() if key != "usage"}
 
 
@@ -155,17 +154,13 @@ def assert_the_sdk_accumulates(chunks: list[dict[str, Any]]) -> None:
     if not any(choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]):
         return
     message = state.current_completion_snapshot.choices[0].message
-    own = folded(chunks, None)["choices"][0]["message"]
+    own = folded_chunks(chunks)["choices"][0]["message"]
     assert (message.content or None) == (own["content"] or None)
     accumulated = [call.to_dict() for call in message.tool_calls or ()]
     for call, whole in zip(accumulated, own.get("tool_calls", ()), strict=True):
         kind = whole["type"]
         assert (call["type"], call["id"]) == (kind, whole["id"])
         assert whole[kind].items() <= call[kind].items()
-
-
-def deltas(chunks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    return (choice["delta"] for chunk in chunks for choice in chunk["choices"])
 
 
 def sent_objects(frames: bytes) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import gc
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -158,6 +158,26 @@ def test_a_messages_stream_lets_go_of_its_request(counted: int) -> None:
     assert not held(seen)
     assert sys.getrefcount(body) == before
     assert b"Hello" in b"".join(frames)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """What is garbage only to the collector stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("serve", [ChatExchange.completion, lambda exchange: b"".join(exchange.frames())])
+def test_a_chat_exchange_is_freed_as_soon_as_it_is_served(serve: Callable[[ChatExchange], Any]) -> None:
+    """In a cycle it would wait, large as it may be, until some hundred objects later the collector finds it."""
+    exchange = ChatExchange(services(started(0), DELTA, END), caller(), request_of("hi", **USAGE), ROUTE, RECORD)
+    seen = weakref.ref(exchange)
+    assert serve(exchange)
+    del exchange
+    assert seen() is None
 
 
 class Input:

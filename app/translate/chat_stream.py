@@ -1,244 +1,47 @@
-"""Anthropic stream events -> chat completion chunks, one state table and no waiting.
-
-new --message_start--> open --message_stop--> ended
-      (any other event opens a message that the upstream forgot to start)
-"""
+"""The chunks in which a chat completion is streamed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from app.errors import UpstreamBroken
-from app.translate.answer_blocks import (
-    AnswerBlock,
-    AnswerSoFar,
-    Deltas,
-    RedactedThinkingBlock,
-    TextBlock,
-    ThinkingBlock,
-)
-from app.translate.call_blocks import call_block
-from app.translate.json_text import JsonText
-from app.translate.request import AnswerForm
-from app.translate.stop_reason import finish_reason
-from app.translate.told_calls import ToldCall
-from app.translate.upstream_error import stream_error
-from app.translate.usage import Usage, chat_usage, completed_usage, input_tokens, merged_usage, tokens
+from app.translate.answer_blocks import Block
+from app.translate.chat_answer import ChatAnswer, Estimate, Event
+from app.translate.usage import chat_usage
 
-Event = dict[str, Any]
 Chunk = dict[str, Any]
 
 
 class ChatStream:
-    """One answer. `feed` each event in turn, then `end()`.
+    """`answer`, told as it comes: `feed` each event in turn, then `end()`."""
 
-    `id` and `created` (Unix seconds) go into every chunk; `estimate(output text)` gives an Anthropic usage for counts
-    that the upstream leaves out. After the end, `usage`, `stop_reason` and `thinking_by_call` tell what came.
-    """
-
-    def __init__(
-        self, answer: AnswerForm, id: str, created: int, estimate: Callable[[str], Usage] | None = None
-    ) -> None:
-        self._answer = answer
-        self._envelope = {"id": id, "object": "chat.completion.chunk", "created": created, "model": answer.model}
-        self._estimate = estimate
-        self._state = "new"
-        self._so_far = AnswerSoFar(
-            id,
-            answer.legacy,
-            json_text=JsonText() if answer.json_answer == "text" else None,
-            held=[] if answer.json_answer == "tool" else None,
-        )
-        self._blocks: dict[int | None, AnswerBlock] = {}
-        self._newest: int | None = None
-        self.usage: Usage = {}
-        self.stop_reason: str | None = None
-        self._stop_sequence: str | None = None
-        self._explanation: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self._state == "ended"
-
-    @property
-    def thinking_by_call(self) -> dict[ToldCall, list[Event]]:
-        """The thinking blocks of the answer, if there are any, by each of its tool calls."""
-        thinking = self._so_far.placed_thinking()
-        return dict.fromkeys(self._so_far.told_calls, thinking) if thinking else {}
+    def __init__(self, answer: ChatAnswer) -> None:
+        self.answer = answer
+        self._envelope: Chunk = {
+            "id": answer.id,
+            "object": "chat.completion.chunk",
+            "created": answer.created,
+            "model": answer.form.model,
+            "choices": [],
+        }
+        if answer.form.include_usage:
+            self._envelope["usage"] = None
 
     def feed(self, event: Event) -> list[Chunk]:
-        """The chunks for one event; unknown events and those behind the end give none.
+        """The chunks for one event. Raises as `ChatAnswer.feed` does."""
+        return [self._chunk(delta) for delta in self.answer.feed(event)]
 
-        Raises UpstreamRefusal for an `error` event, UpstreamBroken for an input that no API could read.
-        """
-        kind = event.get("type")
-        reader = _EVENTS[self._state].get(kind) if isinstance(kind, str) else None
-        return reader(self, event) if reader else []
-
-    def end(self) -> list[Chunk]:
-        """The last chunks once the upstream's bytes have ended: finish_reason, then usage if it was asked for.
-
-        Raises UpstreamBroken if the answer was cut: neither message_stop nor a stop_reason came.
-        """
-        if self._state == "new" or (self._state == "open" and self.stop_reason is None):
-            raise UpstreamBroken("The upstream ended the stream before the answer was complete.")
-        return self._stop({}) if self._state == "open" else []
-
-    def final_usage(self) -> Usage:
-        """The upstream's counts; where it says zero or nothing, the estimate stands in."""
-        if self._estimate is None or (input_tokens(self.usage) and tokens(self.usage, "output_tokens")):
-            return self.usage
-        return completed_usage(self.usage, self._estimate(self._so_far.output))
-
-    def _start(self, event: Event) -> list[Chunk]:
-        self._state = "open"
-        message = event.get("message")
-        if isinstance(message, dict):
-            self.usage = merged_usage(self.usage, message.get("usage"))
-        return [self._chunk({"role": "assistant", "content": "", "refusal": None})]
-
-    def _forgotten_start(self, event: Event) -> list[Chunk]:
-        return [*self._start({}), *self.feed(event)]
-
-    def _index(self, event: Event) -> int | None:
-        """The block that an event is about: the newest where an upstream leaves `index` out."""
-        index = event.get("index")
-        return index if isinstance(index, int) else self._newest
-
-    def _open_block(self, event: Event) -> list[Chunk]:
-        block = event.get("content_block")
-        return self._open(self._index(event), block if isinstance(block, dict) else {})
-
-    def _open(self, index: int | None, block: Event) -> list[Chunk]:
-        chunks = self._close(index)
-        self._newest = index
-        opened = self._blocks[index] = self._reader_of(block)
-        return chunks + self._chunks(opened.opened())
-
-    def _reader_of(self, block: Event) -> AnswerBlock:
-        kind = block.get("type")
-        if kind == "tool_use":
-            name = block.get("name")
-            return call_block(block, self._so_far, self._answer.tool(name if isinstance(name, str) else ""))
-        return _BLOCKS.get(kind if isinstance(kind, str) else "", AnswerBlock)(block, self._so_far)
-
-    def _grow_block(self, event: Event) -> list[Chunk]:
-        delta = event.get("delta")
-        if not isinstance(delta, dict):
-            return []
-        index = self._index(event)
-        block = self._blocks.get(index)
-        deltas = block.grown(delta) if block else []
-        if deltas:
-            return self._chunks(deltas)
-        kind = _missing_block(delta, block)
-        return self._open(index, {"type": kind}) + self._grow_block(event) if kind else []
-
-    def _close_block(self, event: Event) -> list[Chunk]:
-        return self._close(self._index(event))
-
-    def _close(self, index: int | None) -> list[Chunk]:
-        block = self._blocks.pop(index, None)
-        return self._chunks(block.closed()) if block else []
-
-    def _message_delta(self, event: Event) -> list[Chunk]:
-        self.usage = merged_usage(self.usage, event.get("usage"))
-        delta = event.get("delta")
-        if isinstance(delta, dict):
-            self.stop_reason = _text(delta.get("stop_reason")) or self.stop_reason
-            self._stop_sequence = _text(delta.get("stop_sequence")) or self._stop_sequence
-            details = delta.get("stop_details")
-            if isinstance(details, dict):
-                self._explanation = _text(details.get("explanation"))
-        return []
-
-    def _error(self, event: Event) -> list[Chunk]:
-        raise stream_error(event)
-
-    def _stop(self, event: Event) -> list[Chunk]:
-        chunks = [chunk for index in list(self._blocks) for chunk in self._close(index)]
-        self._state = "ended"
-        chunks += self._chunks(self._held_text())
-        if self.stop_reason in {"refusal", "sensitive"}:
-            refusal = self._explanation or "".join(self._so_far.text)
-            chunks += self._chunks([{"refusal": refusal}] if refusal else [])
-        chunks.append(self._finish())
-        if self._answer.include_usage:
-            chunks.append(self._envelope | {"choices": [], "usage": chat_usage(self.final_usage())})
+    def end(self, estimate: Estimate | None = None) -> list[Chunk]:
+        """The last chunks: finish_reason, then usage if it was asked for. Raises as `ChatAnswer.end` does."""
+        chunks = [self._chunk(delta) for delta in self.answer.end()]
+        finish = self._chunk({})
+        finish["choices"][0] |= self.answer.finish
+        chunks.append(finish)
+        if self.answer.form.include_usage:
+            chunks.append(self._envelope | {"usage": chat_usage(self.answer.final_usage(estimate))})
         return chunks
 
-    def _held_text(self) -> Deltas:
-        """Text kept back for the sake of JSON, when no JSON came."""
-        so_far = self._so_far
-        if so_far.json_text is not None:
-            text = so_far.json_text.rest()
-        elif so_far.held and not so_far.json_answered and not so_far.calls:
-            extractor = JsonText()
-            text = "".join(filter(None, map(extractor.feed, so_far.held))) or extractor.rest()
-        elif so_far.held and not so_far.json_answered:
-            # The model called a tool of the client's first: what it said with it is no answer yet.
-            text = "".join(so_far.held)
-        else:
-            return []
-        so_far.text.append(text)
-        return [{"content": text}] if text else []
-
-    def _finish(self) -> Chunk:
-        reason = finish_reason(self.stop_reason, self._so_far.calls, self._so_far.legacy)
-        raw: Event = {"stop_reason": self.stop_reason, "stop_sequence": self._stop_sequence}
-        raw |= {"citations": self._so_far.citations} if self._so_far.citations else {}
-        chunk = self._chunk({})
-        chunk["choices"][0] |= {"finish_reason": reason, "provider_specific_fields": raw}
-        return chunk
-
-    def _chunks(self, deltas: Deltas) -> list[Chunk]:
-        return [self._chunk(delta) for delta in deltas]
-
-    def _chunk(self, delta: Event) -> Chunk:
-        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]
-        if self._answer.include_usage:
-            return {**self._envelope, "choices": choices, "usage": None}
-        return {**self._envelope, "choices": choices}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _missing_block(delta: Event, block: AnswerBlock | None) -> str | None:
-    """The type of the block that `delta` should have been sent for, when it is not `block`.
-
-    Some upstreams never start a block, or let the text follow the thinking without a new one.
-    """
-    type = delta.get("type")
-    kind = _UNOPENED.get(type) if isinstance(type, str) else None
-    if kind is None or block is None:
-        return kind
-    misplaced = block.grows_by and block.grows_by != kind and _text(delta.get(kind))
-    return kind if misplaced else None
-
-
-_BLOCKS: dict[str, type[AnswerBlock]] = {
-    "text": TextBlock,
-    "thinking": ThinkingBlock,
-    "redacted_thinking": RedactedThinkingBlock,
-}
-_UNOPENED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
-"""What a delta for a block that was never opened belongs to; arguments without a tool's name are of no use."""
-
-_Reader = Callable[[ChatStream, Event], list[Chunk]]
-_OPEN: dict[str, _Reader] = {
-    "content_block_start": ChatStream._open_block,
-    "content_block_delta": ChatStream._grow_block,
-    "content_block_stop": ChatStream._close_block,
-    "message_delta": ChatStream._message_delta,
-    "message_stop": ChatStream._stop,
-    "error": ChatStream._error,
-}
-_EVENTS: dict[str, dict[str, _Reader]] = {
-    "new": dict.fromkeys(_OPEN, ChatStream._forgotten_start)
-    | {"message_start": ChatStream._start, "error": ChatStream._error},
-    "open": _OPEN,
-    "ended": {},
-}
+    def _chunk(self, delta: Block) -> Chunk:
+        return {
+            **self._envelope,
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}],
+        }

@@ -1,83 +1,82 @@
-"""The chunks of a streamed chat completion -> the whole one, so that both modes agree."""
+"""The deltas of a chat completion -> the whole one, so that both modes agree."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
-from app.translate.chat_stream import Chunk
+from app.translate.answer_blocks import Block
+from app.translate.chat_answer import ChatAnswer, Estimate
+from app.translate.usage import chat_usage
 
 Message = dict[str, Any]
 
 
-def folded(chunks: list[Chunk], usage: dict[str, Any] | None) -> dict[str, Any]:
-    """The chat completion that a client would put together from `chunks`, which must reach their finish_reason."""
-    message = _FoldedMessage()
-    finish: Chunk = {}
-    for choice in (choice for chunk in chunks for choice in chunk["choices"]):
-        message.add(choice["delta"])
-        if choice["finish_reason"]:
-            finish = choice
-    completion = {
-        "id": chunks[0]["id"],
+def chat_completion(answer: ChatAnswer, deltas: Iterable[Block], estimate: Estimate | None = None) -> dict[str, Any]:
+    """The completion whose message came as `deltas` from `answer`, up to its end."""
+    choice = {"index": 0, "message": folded(deltas), "logprobs": None, **answer.finish}
+    return {
+        "id": answer.id,
         "object": "chat.completion",
-        "created": chunks[0]["created"],
-        "model": chunks[0]["model"],
-        "choices": [
-            {
-                "index": 0,
-                "message": message.whole(),
-                "logprobs": None,
-                "finish_reason": finish["finish_reason"],
-                "provider_specific_fields": finish["provider_specific_fields"],
-            }
-        ],
+        "created": answer.created,
+        "model": answer.form.model,
+        "choices": [choice],
+        "usage": chat_usage(answer.final_usage(estimate)),
     }
-    return completion | ({"usage": usage} if usage else {})
 
 
-class _FoldedMessage:
-    """The message that deltas add up to. Pieces are joined once, at the end: there may be very many."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, list[str]] = {"content": [], "reasoning_content": [], "refusal": []}
-        self._lists: dict[str, list[Message]] = {"annotations": []}
-        self._calls: list[tuple[Message, list[str]]] = []
-        self._function: tuple[Message, list[str]] | None = None
-
-    def add(self, delta: Message) -> None:
-        for name, pieces in self._texts.items():
-            if delta.get(name):
-                pieces.append(delta[name])
-        for name in ("thinking_blocks", "annotations"):
-            for item in delta.get(name, ()):
-                bare = {key: value for key, value in item.items() if key != "index"}
-                self._lists.setdefault(name, []).append(bare)
-        for call in delta.get("tool_calls", ()):
-            self._add_call(call)
-        if "function_call" in delta:
-            self._function = self._function or (delta["function_call"], [])
-            self._function[1].append(delta["function_call"]["arguments"])
-
-    def _add_call(self, delta: Message) -> None:
-        if delta["index"] == len(self._calls):
-            self._calls.append((delta, []))
-        pieces = self._calls[delta["index"]][1]
-        pieces.append(delta["custom"]["input"] if "custom" in delta else delta["function"]["arguments"])
-
-    def whole(self) -> Message:
-        message: Message = {"role": "assistant", "content": None, "refusal": None, **self._lists}
-        message |= {name: "".join(pieces) for name, pieces in self._texts.items() if pieces}
-        if self._calls:
-            message["tool_calls"] = [_whole_call(begun, "".join(pieces)) for begun, pieces in self._calls]
-        if self._function:
-            begun, pieces = self._function
-            message["function_call"] = {"name": begun["name"], "arguments": "".join(pieces)}
-        if message["content"] is None and not self._calls and not self._function:
-            message["content"] = ""
-        return message
+def folded(deltas: Iterable[Block]) -> Message:
+    """The message that a client would put together from `deltas`."""
+    # Pieces are joined once, at the end: there may be very many.
+    told: dict[str, list[Any]] = {}
+    for delta in deltas:
+        for name, value in delta.items():
+            if value:
+                told.setdefault(name, []).append(value)
+    message: Message = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
+    for name in _LISTS:
+        if name in told:
+            message[name] = [_without_index(item) for items in told[name] for item in items]
+    for name in _TEXTS:
+        if name in told:
+            message[name] = "".join(told[name])
+    if "tool_calls" in told:
+        message["tool_calls"] = _whole_calls(told["tool_calls"])
+    if "function_call" in told:
+        message["function_call"] = _whole_function(told["function_call"])
+    if message["content"] is None and "tool_calls" not in told and "function_call" not in told:
+        message["content"] = ""
+    return message
 
 
-def _whole_call(begun: Message, arguments: str) -> Message:
+_LISTS = ("thinking_blocks", "annotations")
+_TEXTS = ("content", "reasoning_content", "refusal")
+
+
+def _without_index(item: Block) -> Block:
+    return {name: value for name, value in item.items() if name != "index"}
+
+
+def _whole_calls(pieces: list[list[Block]]) -> list[Block]:
+    """The first piece of each call begins it; all bring some of its arguments."""
+    begun: list[Block] = []
+    arguments: list[list[str]] = []
+    for piece in chain.from_iterable(pieces):
+        if piece["index"] == len(begun):
+            begun.append(piece)
+            arguments.append([])
+        arguments[piece["index"]].append(
+            piece["custom"]["input"] if "custom" in piece else piece["function"]["arguments"]
+        )
+    return [_whole_call(call, "".join(texts)) for call, texts in zip(begun, arguments, strict=True)]
+
+
+def _whole_call(begun: Block, arguments: str) -> Block:
     kind = begun["type"]
     field = "input" if kind == "custom" else "arguments"
     return {"id": begun["id"], "type": kind, kind: {"name": begun[kind]["name"], field: arguments}}
+
+
+def _whole_function(pieces: list[Block]) -> Block:
+    return {"name": pieces[0]["name"], "arguments": "".join(piece["arguments"] for piece in pieces)}

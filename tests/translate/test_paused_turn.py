@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from app.translate.chat_stream import ChatStream
+from app.translate.chat_answer import ChatAnswer
 from app.translate.message_events import streamed_events
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import AnswerForm
-from app.translate.response import folded
+from tests.translate.completions import completion_of_events
 
 REQUEST = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Search"}]}
 SEARCH = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "x"}}
@@ -57,8 +57,7 @@ def test_paused_messages_are_one_answer() -> None:
     kinds = [event["type"] for event in events]
     assert kinds.count("message_start") == kinds.count("message_delta") == kinds.count("message_stop") == 1
     assert [event["index"] for event in events if event["type"] == "content_block_start"] == [0, 1, 2, 3, 4, 5]
-    stream = ChatStream(AnswerForm("m"), "chatcmpl-1", 1)
-    completion = folded([chunk for event in events for chunk in stream.feed(event)], None)
+    completion = completion_of_events(events, ChatAnswer(AnswerForm("m"), "chatcmpl-1", 1))
     (choice,) = completion["choices"]
     assert choice["message"]["content"] == "One, two, three."
     assert choice["finish_reason"] == "stop"
@@ -86,10 +85,10 @@ def test_text_that_a_request_may_not_hold_is_left_out() -> None:
 def test_every_message_was_paid_for() -> None:
     messages = [answer(cache_read_input_tokens=7), answer(input_tokens=20), answer(reason="end_turn", output_tokens=1)]
     events, _ = play(ContinuedTurn(3), *messages)
-    stream = ChatStream(AnswerForm("m"), "chatcmpl-1", 1)
+    told = ChatAnswer(AnswerForm("m"), "chatcmpl-1", 1)
     for event in events:
-        stream.feed(event)
-    assert stream.final_usage() == {"input_tokens": 40, "output_tokens": 11, "cache_read_input_tokens": 7}
+        told.feed(event)
+    assert told.final_usage() == {"input_tokens": 40, "output_tokens": 11, "cache_read_input_tokens": 7}
 
 
 def test_counts_told_only_at_a_messages_start_are_not_lost() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.profiles import Profile
-from app.translate.chat_stream import ChatStream
+from app.translate.chat_answer import ChatAnswer
 from app.translate.request import AnswerForm, Options, messages_request
 from tests.translate.completions import completion_of
 
@@ -44,13 +44,13 @@ def joined(blocks: list[Json]) -> list[Json]:
 
 @given(answers(), st.booleans())
 def test_the_order_survives(content: list[Json], sent_back: bool) -> None:
-    stream = ChatStream(AnswerForm("m"), "chatcmpl-1", 1)
-    message = completion_of({"content": content, "stop_reason": "tool_use"}, stream)["choices"][0]["message"]
+    answer = ChatAnswer(AnswerForm("m"), "chatcmpl-1", 1)
+    message = completion_of({"content": content, "stop_reason": "tool_use"}, answer)["choices"][0]["message"]
     thinking = message.pop("thinking_blocks", [])
     message |= {"thinking_blocks": thinking} if sent_back else {}
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in message["tool_calls"]]
     history = [{"role": "user", "content": "hi"}, message, *results]
-    remembered = {1: next(iter(stream.thinking_by_call.values()), [])}
+    remembered = {1: next(iter(answer.thinking_by_call.values()), [])}
     profile = Profile(thinking=("adaptive",))
     found = messages_request({"messages": history}, "m", "m", profile, Options(), remembered).body
     assert joined(found["messages"][1]["content"]) == joined(content)

@@ -5,7 +5,7 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion
 
-from app.translate.chat_stream import ChatStream
+from app.translate.chat_answer import ChatAnswer
 from app.translate.request import AnswerForm
 from app.translate.response import folded
 from tests.translate.completions import completion_of
@@ -22,7 +22,7 @@ MESSAGE = {
 
 
 def told(message: dict[str, Any]) -> dict[str, Any]:
-    return completion_of(message, ChatStream(AnswerForm("asked-for"), "chatcmpl-1", 7))
+    return completion_of(message, ChatAnswer(AnswerForm("asked-for"), "chatcmpl-1", 7))
 
 
 def test_a_completion_has_all_that_openai_requires() -> None:
@@ -63,15 +63,15 @@ def test_an_upstreams_order_of_blocks_does_not_matter_to_the_text() -> None:
 
 def test_folding_many_pieces_costs_as_much_as_their_text() -> None:
     """2 MB of arguments in pieces of ten characters; joined one by one, that is 200 GB of copying."""
-    stream = ChatStream(AnswerForm("m"), "chatcmpl-1", 7)
-    chunks = stream.feed(
+    answer = ChatAnswer(AnswerForm("m"), "chatcmpl-1", 7)
+    deltas = answer.feed(
         {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "name": "f"}}
     )
     delta = {"type": "input_json_delta", "partial_json": "0123456789"}
     begun = time.process_time()
     for _ in range(200_000):
-        chunks += stream.feed({"type": "content_block_delta", "index": 0, "delta": delta})
-    chunks += stream.feed({"type": "message_stop"})
-    message = folded(chunks, None)["choices"][0]["message"]
+        deltas += answer.feed({"type": "content_block_delta", "index": 0, "delta": delta})
+    deltas += answer.feed({"type": "message_stop"})
+    message = folded(deltas)
     assert len(message["tool_calls"][0]["function"]["arguments"]) == 2_000_000
     assert time.process_time() - begun < 10
