@@ -194,7 +194,7 @@ class HistoryReader:
             len(self._turns) > 1
             and self._turns[-2] is turn
             and self._turns[-1] is self._continuable
-            and not turn.results
+            and not (turn.results or self._continuable.calls)
         ):
             # Text between the calls and their first result belongs to the answer that made the calls.
             turn.say(self._continuable.said)

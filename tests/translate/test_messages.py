@@ -70,6 +70,15 @@ LOOPS: dict[str, tuple[list[Json], list[tuple[str, list[Json]]]]] = {
         [call(), said("Let me see."), result()],
         [("assistant", [text("Let me see."), tool_use()]), ANSWERED],
     ),
+    "text and a call between call and result": (
+        [call(), said("And then?"), call("call_2"), result(), result("call_2")],
+        [
+            CALLED,
+            ANSWERED,
+            ("assistant", [text("And then?"), tool_use("call_2")]),
+            ("user", [tool_result("call_2")]),
+        ],
+    ),
     "text after an unanswered call": (
         [call(), said("Never mind."), user("ok")],
         [CALLED, ("user", [MISSING]), ("assistant", [text("Never mind.")]), ("user", [text("ok")])],
