@@ -37,7 +37,8 @@ class AnswerParser:
         self._surplus = False
         self._keeps_alive = False
         self.status = 0
-        self.headers: list[tuple[str, str]] = []
+        self.headers: dict[str, str] = {}
+        """By lower-case name; of several equal ones the last."""
         self.body: list[bytes] = []
         self.head_complete = False
         self.complete = False
@@ -71,7 +72,7 @@ class AnswerParser:
         lowered = name.lower()
         if lowered in (b"content-length", b"transfer-encoding"):
             self.ends_with_connection = False
-        self.headers.append((lowered.decode("latin-1"), value.decode("latin-1")))
+        self.headers[lowered.decode("latin-1")] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if not self.head_complete:
@@ -112,8 +113,8 @@ class Exchange:
         return self._parser.status
 
     @property
-    def headers(self) -> list[tuple[str, str]]:
-        """In lower case."""
+    def headers(self) -> dict[str, str]:
+        """By lower-case name."""
         return self._parser.headers
 
     def head(self) -> None:

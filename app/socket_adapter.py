@@ -112,8 +112,7 @@ class ExchangeBody:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        encoding = next((value for name, value in exchange.headers if name == "content-encoding"), "")
-        self._inflate = self._inflater(encoding.strip().lower())
+        self._inflate = self._inflater(exchange.headers.get("content-encoding", "").strip().lower())
 
     def read1(self, amount: int, decode_content: bool = True) -> bytes | None:
         """The next bytes, decoded; at most `amount` of them come out of a compressed body at once.
@@ -160,7 +159,7 @@ def response_of(request: requests.PreparedRequest, body: ExchangeBody) -> reques
     """
     response = _Response()
     response.status_code = body.exchange.status
-    response.headers = dict(body.exchange.headers)  # type: ignore[assignment]
+    response.headers = body.exchange.headers  # type: ignore[assignment]
     response.raw = body
     response.url = str(request.url)
     return response
