@@ -78,6 +78,8 @@ class ChatExchange(ProxiedExchange):
         self._translate()
         answer = yield from self._begun(self._sent(keep_alive=True))
         turn, stream = self._turn(), ChatStream(self._told)
+        if turn is None:
+            self._forget_client_headers()
         awaits_count = turn is None and not self._forget_body()
         while True:
             answered = AnswerEvents(answer)

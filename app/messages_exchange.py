@@ -83,6 +83,8 @@ class MessagesExchange(ProxiedExchange):
         while (data := answer.read()) is None:
             yield PING
         if is_stream(answer, data):
+            answer.forget_headers()
+            self._forget_client_headers()
             yield from self._passed(data, answer)
         else:
             yield self._streamed(data + answer.body(), answer)

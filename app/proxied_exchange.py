@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
@@ -81,6 +82,10 @@ class ProxiedExchange(ABC):
     @abstractmethod
     def _error_event(self, error: ProxyError) -> bytes:
         """`error`, which holds no keys, as the last event of a stream."""
+
+    def _forget_client_headers(self) -> None:
+        """Nothing is sent upstream any more; a stream lives long, and its client's headers can be 4 KB."""
+        self._caller = replace(self._caller, headers={})
 
     def _count(self, frame: bytes) -> None:
         """`frame` goes to the client now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from urllib.parse import urlsplit
 
 import certifi
@@ -33,11 +33,10 @@ class Answer:
     """An upstream answer whose status and headers are known and whose body is still to be read."""
 
     def __init__(self, response: requests.Response, limit: int) -> None:
-        self._response = response
         self._raw = response.raw
         self._left = limit
         self.status: int = response.status_code
-        self.headers: Mapping[str, str] = response.headers
+        self.headers: MutableMapping[str, str] = response.headers
 
     def read(self) -> bytes | None:
         """The next bytes as soon as there are some; b"" at the end; None when the client should be kept alive.
@@ -58,6 +57,10 @@ class Answer:
             self.close()
             raise _named(failure) from None
         return data
+
+    def forget_headers(self) -> None:
+        """They can be 4 KB; a stream lives long, and whoever reads it needs none of them any more."""
+        self.headers.clear()
 
     def body(self) -> bytes:
         """The whole body; whoever waits for a buffered answer cannot be kept alive."""

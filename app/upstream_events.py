@@ -89,6 +89,7 @@ class AnswerEvents:
                 return []
             if is_stream(self._answer, start):
                 self._body.clear()
+                self._answer.forget_headers()
                 self._reader = EventReader()
                 events = self._reader.feed(start)
                 return events + self._reader.end() if self.ended else events

@@ -52,8 +52,8 @@ class Recorded:
     def send(self, *_: object) -> Answer:
         reads = iter(self._reads)
         raw = SimpleNamespace(read1=lambda *_, **__: next(reads, b""), close=lambda: None)
-        headers = {"content-type": "text/event-stream"}
-        response: Any = SimpleNamespace(raw=raw, status_code=200, headers=headers)
+        self.headers = {"content-type": "text/event-stream"}
+        response: Any = SimpleNamespace(raw=raw, status_code=200, headers=self.headers)
         return Answer(response, 1_000_000)
 
 
@@ -180,6 +180,38 @@ def test_a_chat_exchange_is_freed_as_soon_as_it_is_served(serve: Callable[[ChatE
     assert seen() is None
 
 
+def header_held(api: str, serving: Services, **fields: Any) -> bool:
+    """Whether a stream that has begun holds what its client sent as headers."""
+    value = History("sdk/1.0")
+    seen, sender, request = (
+        weakref.ref(value),
+        Caller({"user-agent": value}, {}, Client(), ""),
+        request_of("", **fields),
+    )
+    del value
+    if api == "chat":
+        frames = begun(ChatExchange(serving, sender, request, ROUTE, RECORD))
+    else:
+        frames = begun(MessagesExchange(serving, sender, orjson.dumps(request), request, ROUTE, RECORD))
+    del sender
+    next(frames), next(frames)
+    return held(seen)
+
+
+@pytest.mark.parametrize("api", ["chat", "messages"])
+def test_a_stream_lets_go_of_the_headers_of_both_sides(api: str) -> None:
+    serving = services(started(7), None, END)
+    upstream: Any = serving.upstream
+    assert not header_held(api, serving)
+    assert upstream.headers == {}
+
+
+def test_a_turn_that_may_be_continued_holds_the_headers_of_its_client() -> None:
+    assert header_held(
+        "chat", services(started(7), None, END, profile_overrides_json={"*": {"web_search": True}}), **SEARCH
+    )
+
+
 class Input:
     """A `wsgi.input` that gives its body at once and keeps none of it."""
 
@@ -204,6 +236,7 @@ def test_a_chat_request_is_not_held_as_it_came_while_its_answer_is_awaited(monke
     monkeypatch.setattr(Upstream, "send", send)
     before = sys.getrefcount(body)
     frames: Any = app(environ | {"wsgi.input": Input(body)}, lambda *_: None)
+    assert not frames.headers
     assert b"Hello" in b"".join(frames)
     frames.close()
     assert [count - before for count in counts] == [0]

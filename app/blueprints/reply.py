@@ -24,6 +24,9 @@ class Reply(Response):
         if environ["REQUEST_METHOD"] == "HEAD" or self.status_code in _WITHOUT_BODY:
             return super().__call__(environ, start_response)
         start_response(self.status, self.headers.to_wsgi_list())
+        if self.is_streamed:
+            # Whoever sends them has them now, and a stream lives long.
+            self.headers.clear()
         return self
 
     def __iter__(self) -> Iterator[bytes]:
