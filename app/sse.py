@@ -30,6 +30,10 @@ PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LONGEST_BLANK_LINE = 4
 _BOM = b"\xef\xbb\xbf"
+_PLAIN = rb"(?:event: (?!error)[^\n]*\n)?data: ([^\n]*)"
+_PLAIN_FRAME = re.compile(_PLAIN)
+_PLAIN_FRAMES_OR_LINES = re.compile(_PLAIN + rb"\n\n|[^\n]*\n")
+"""Group 1 is the data; a line that is part of no plain frame has none, which is no JSON."""
 _SEAM = re.compile(r"\n|data:")
 _DECODER = json.JSONDecoder()
 _logger = logging.getLogger("anthropic_proxy.sse")
@@ -128,6 +132,8 @@ class EventReader:
         events: list[Event] = []
         if b"\r" in whole:
             whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not self._surrogates.pending and (plain := _plain_events(whole)) is not None:
+            return plain
         for frame in whole.split(b"\n\n"):
             if frame:
                 event = plain_event(frame)
@@ -163,22 +169,24 @@ class EventReader:
 
 def plain_event(frame: bytes) -> Event | None:
     """The event in `event: …` and one `data: …` line, or in the latter alone; None for any other frame."""
-    if frame.startswith(b"event: ") and not frame.startswith(b"event: error"):
-        line_end = frame.find(b"\n")
-        if not frame.startswith(b"data: ", line_end + 1):
-            return None
-        data = frame[line_end + 7 :]
-    elif frame.startswith(b"data: "):
-        data = frame[6:]
-    else:
-        return None
-    if b"\n" in data:
-        return None
+    match = _PLAIN_FRAME.fullmatch(frame)
     try:
-        event = orjson.loads(data)
+        event = orjson.loads(match[1]) if match else None
     except orjson.JSONDecodeError:
         return None
     return event if isinstance(event, dict) and "type" in event else None
+
+
+def _plain_events(whole: bytes) -> list[Event] | None:
+    """The events of a read in which each frame is as `plain_event` takes it, all at once; None for any other read."""
+    try:
+        events = [*map(orjson.loads, _PLAIN_FRAMES_OR_LINES.findall(whole))]
+    except orjson.JSONDecodeError:
+        return None
+    for event in events:
+        if not isinstance(event, dict) or "type" not in event:
+            return None
+    return events
 
 
 def _objects(data: str, cut: bool) -> list[Event]:

@@ -142,6 +142,38 @@ def test_the_short_way_reads_what_sseclient_reads(
     assert by_sseclient(stream) == events
 
 
+ODD_FRAMES = st.sampled_from(
+    [
+        frame(DELTA),
+        frame(STOP),
+        encode(DELTA),
+        b"data: [DONE]\n\n",
+        b"data: [1]\n\n",
+        b'data: {"index": 1}\n\n',
+        b"data: \n\n",
+        b"data: cut {\n\n",
+        b": keep-alive\n\n",
+        b": note\n" + frame(DELTA),
+        b"\n",
+        b'event: error\ndata: {"type":"overloaded_error","message":"m"}\n\n',
+        b'data: {\ndata: "type": "x"}\n\n',
+        b'data: {"type":"x","text":"\\ud83d"}\n\n',
+        b'data: {"type":"x","text":"\\ude00"}\n\n',
+        frame(DELTA).replace(b"\n", b"\r\n"),
+        frame(DELTA).replace(b"Hello", b"\xff"),
+    ]
+)
+
+
+@given(st.lists(ODD_FRAMES, max_size=6))
+def test_a_read_gives_the_same_events_at_once_and_frame_by_frame(frames: list[bytes]) -> None:
+    assert read(b"".join(frames) + b"\n") == read(*(bytes([byte]) for byte in b"".join(frames) + b"\n"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.sse._plain_events", lambda whole: None)
+        frame_by_frame = read(b"".join(frames) + b"\n")
+    assert read(b"".join(frames) + b"\n") == frame_by_frame
+
+
 @pytest.mark.parametrize(
     "stream",
     [
