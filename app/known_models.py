@@ -28,7 +28,7 @@ _NEWEST_CLAUDE: Features = {
     "structured_outputs": True,
     "max_images": 100,
     "service_tier": True,
-    "web_search": True,
+    "anthropic_extensions": True,
     "max_output_tokens": 128_000,
 }
 # (families, first version, last version, how they differ from the newest). A name that is not listed, a family or a

@@ -55,7 +55,7 @@ class Profile:
     """Most images in a request; 0: unknown."""
     stop_sequences: bool = True
     service_tier: bool = False
-    web_search: bool = False
+    anthropic_extensions: bool = False
     """Whether Anthropic's own tools and fields are known: server tools, mcp_servers, container, context_management."""
     message_threads: bool = False
     """Whether the upstream keeps conversations, so that a request may carry only what is new (`thread`)."""
@@ -94,6 +94,7 @@ _WORDS = {
     "thinking": {"enabled", "disabled", "adaptive", "between_tools"},
     "efforts": set(ALL_EFFORTS),
 }
+_RENAMED = {"web_search": "anthropic_extensions"}
 
 
 def _checked(pattern: str, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +102,8 @@ def _checked(pattern: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     known = {item.name: item.default for item in fields(Profile)}
     values: dict[str, Any] = {}
     for name, value in changes.items():
+        if name in _RENAMED:
+            raise ValueError(f"{pattern}.{name}: this field is called {_RENAMED[name]} now")
         value = tuple(value) if isinstance(value, list) else value
         if name not in known or type(value) is not type(known[name]):
             raise ValueError(f"{pattern}.{name}: no such profile field, or not of its type")

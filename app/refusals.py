@@ -186,7 +186,7 @@ REFUSALS: tuple[tuple[str, str, Teaching, bool], ...] = (
     (
         "server tools",
         r"Input tag '(web_search|web_fetch|code_execution)\w*'|web_search\w* (tool )?is not (supported|enabled)",
-        _fixed(web_search=False),
+        _fixed(anthropic_extensions=False),
         True,
     ),
     ("stop_sequences", r"\bstop_sequences: Extra inputs", _fixed(stop_sequences=False), True),

@@ -134,7 +134,7 @@ def test_what_nobody_asks_to_be_counted_is_not_held_for_the_estimate() -> None:
 
 
 def test_what_a_continuation_needs_is_held() -> None:
-    overrides = {"*": {"web_search": True}}
+    overrides = {"*": {"anthropic_extensions": True}}
     frames, history = chat(services(started(7), None, END, profile_overrides_json=overrides), **SEARCH)
     next(frames), next(frames)
     assert held(history)

@@ -159,7 +159,7 @@ OTHERS: dict[tuple[str, str], dict[str, Any]] = {
 def test_other_upstreams(host: str, model: str) -> None:
     found = profile_for(host, model)
     assert {name: getattr(found, name) for name in OTHERS[host, model]} == OTHERS[host, model]
-    anthropics_own = ("structured_outputs", "service_tier", "web_search", "system_messages")
+    anthropics_own = ("structured_outputs", "service_tier", "anthropic_extensions", "system_messages")
     assert not any(getattr(found, name) for name in anthropics_own)
     assert found.tool_name_length == 64
 
@@ -212,3 +212,8 @@ def test_overrides_go_by_pattern() -> None:
 def test_an_override_that_makes_no_sense_is_named(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"m.{next(iter(changes))}"):
         overridden(Profile(), "m", {"m": changes})
+
+
+def test_the_former_name_of_a_field_is_answered_with_the_new_one() -> None:
+    with pytest.raises(ValueError, match=r"m\.web_search: this field is called anthropic_extensions now"):
+        overridden(Profile(), "m", {"m": {"web_search": True}})

@@ -27,7 +27,7 @@ def extensions(chat_request: Block, profile: Profile, report: Report) -> Block:
         value = chat_request.get(name)
         if value is None:
             continue
-        if profile.web_search:
+        if profile.anthropic_extensions:
             sent[name] = value
         else:
             report.ignore(name)

@@ -186,7 +186,7 @@ class _ToolReader:
             value = tool.get(name)
             if value is None or not check(value, f"{path}.{name}"):
                 continue
-            if self._profile.web_search and name not in self._profile.refused_fields:
+            if self._profile.anthropic_extensions and name not in self._profile.refused_fields:
                 extras[name] = value
             else:
                 self._report.ignore(f"{path}.{name}")
@@ -199,7 +199,7 @@ class _ToolReader:
         Toolsets have no name; those of MCP servers name the server.
         """
         name = f"{kind} {tool.get('mcp_server_name')}" if "name" not in tool else named(tool, path)[1]
-        if not self._profile.web_search:
+        if not self._profile.anthropic_extensions:
             self._report.ignore(path)
             return
         definition = {key: value for key, value in tool.items() if value is not None and key != "cache_control"}

@@ -28,7 +28,7 @@ def web_search_tool(chat_request: Block, box: Toolbox, profile: Profile, report:
     tool: Block = {"type": "web_search_20250305", "name": _NAME, "max_uses": _USES[size]}
     if place := _place(options, path):
         tool["user_location"] = {"type": "approximate"} | place
-    if not profile.web_search or _NAME in box.definitions:
+    if not profile.anthropic_extensions or _NAME in box.definitions:
         report.ignore(path)
         return None
     return tool

@@ -22,7 +22,7 @@ REFUSED = b"""{"type": "error", "error": {"type": "invalid_request_error", "mess
 def frames_of(late: LateUpstream, **fields: Any) -> tuple[list[tuple[bytes, int]], list[Call]]:
     """The frames of a stream, each with the number of calls that the upstream had by then, and those calls."""
     with RawUpstream({"good": late}) as raw:
-        client = kept_alive(raw, PROFILE_OVERRIDES_JSON='{"*": {"web_search": true}}')
+        client = kept_alive(raw, PROFILE_OVERRIDES_JSON='{"*": {"anthropic_extensions": true}}')
         answer = client.post(PATH, json=SEARCHING | fields)
         return [(frame, len(raw.calls)) for frame in late.read(answer)], raw.calls
 

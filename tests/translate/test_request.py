@@ -219,7 +219,7 @@ def refused_param(request: Json, profile: Profile) -> str | None:
     return None
 
 
-LENIENT = Profile(structured_outputs=True, unsigned_thinking=True, web_search=True, service_tier=True)
+LENIENT = Profile(structured_outputs=True, unsigned_thinking=True, anthropic_extensions=True, service_tier=True)
 
 
 def test_the_whole_request_is_taken() -> None:
@@ -390,7 +390,7 @@ def test_betas_come_from_the_body_and_from_the_fields_that_need_them() -> None:
 
 def messages_betas(fields: Json) -> tuple[str, ...]:
     request = {"model": "m", "messages": [HELLO], **fields}
-    return messages_request(request, "m", "m", Profile(web_search=True), Options()).betas
+    return messages_request(request, "m", "m", Profile(anthropic_extensions=True), Options()).betas
 
 
 def test_the_answer_goes_by_the_name_that_the_client_asked_for() -> None:
