@@ -69,6 +69,10 @@ class Profile:
         return self.thinks_unasked and "disabled" not in self.thinking and "between_tools" not in self.thinking
 
 
+class ProfileError(ValueError):
+    """An override names no field, or a value that the field cannot have; the text says which."""
+
+
 @lru_cache(maxsize=1024)
 def profile_for(host: str, model: str) -> Profile:
     """The built-in profile of `model` at `host` (`api.z.ai`; a port other than the scheme's own is kept).
@@ -81,7 +85,7 @@ def profile_for(host: str, model: str) -> Profile:
 def overridden(profile: Profile, model: str, overrides: Mapping[str, Mapping[str, Any]]) -> Profile:
     """`profile` with the operator's changes: model name pattern (`*` stands for anything) -> fields.
 
-    Raises ValueError naming a field that no profile has, or a value that it cannot have.
+    Raises ProfileError.
     """
     for pattern, changes in overrides.items():
         if re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), model):
@@ -98,17 +102,17 @@ _RENAMED = {"web_search": "anthropic_extensions"}
 
 
 def _checked(pattern: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`changes` with arrays as tuples. Raises ValueError as `overridden` does."""
+    """`changes` with arrays as tuples. Raises ProfileError."""
     known = {item.name: item.default for item in fields(Profile)}
     values: dict[str, Any] = {}
     for name, value in changes.items():
         if name in _RENAMED:
-            raise ValueError(f"{pattern}.{name}: this field is called {_RENAMED[name]} now")
+            raise ProfileError(f"{pattern}.{name}: this field is called {_RENAMED[name]} now")
         value = tuple(value) if isinstance(value, list) else value
         if name not in known or type(value) is not type(known[name]):
-            raise ValueError(f"{pattern}.{name}: no such profile field, or not of its type")
+            raise ProfileError(f"{pattern}.{name}: no such profile field, or not of its type")
         words = value if isinstance(value, tuple) else (value,)
         if name in _WORDS and not all(isinstance(word, str) and word in _WORDS[name] for word in words):
-            raise ValueError(f"{pattern}.{name}: expected {', '.join(sorted(_WORDS[name]))}")
+            raise ProfileError(f"{pattern}.{name}: expected {', '.join(sorted(_WORDS[name]))}")
         values[name] = value
     return values

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from app.profiles import ProfileError
 from app.setting_values import (
     SANDBOX,
     Network,
@@ -138,9 +139,10 @@ class Settings:
                 continue
             try:
                 values[item.name] = parse(raw)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError) as error:
                 shown = "(hidden)" if item.metadata["secret"] else repr(_USER.sub("(hidden)@", raw))
-                complaints.append(f"{key}={shown}: expected {parse.__doc__}")
+                why = f" ({error})" if isinstance(error, ProfileError) else ""
+                complaints.append(f"{key}={shown}: expected {parse.__doc__}{why}")
         if complaints:
             raise SettingsError("\n".join(complaints))
         return cls(**values)

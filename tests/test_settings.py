@@ -1,5 +1,6 @@
 """Settings: what each key takes, and what is said of a value it does not take."""
 
+import re
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,19 @@ def test_bad_values_are_named_with_what_was_expected(key: str, raw: str) -> None
         assert said == f"{key}=(hidden)"
     elif "@" not in raw:
         assert said == f"{key}={raw!r}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ('{"m*": {"prefil": true}}', "m*.prefil: no such profile field, or not of its type"),
+        ('{"m*": {"web_search": true}}', "m*.web_search: this field is called anthropic_extensions now"),
+        ('{"m*": {"sampling": "some"}}', "m*.sampling: expected all, none, one"),
+    ],
+)
+def test_what_is_wrong_with_an_override_is_told(raw: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"({why})")):
+        Settings.from_env({"PROFILE_OVERRIDES_JSON": raw})
 
 
 def test_all_complaints_come_at_once() -> None:
