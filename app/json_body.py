@@ -16,6 +16,8 @@ from app.errors import InvalidRequest
 MAX_VALUES = 1_000_000
 """24 MB of `{},` is 8 million objects and 690 MB of memory once parsed; no honest request comes near this."""
 _BEYOND_64_BITS = 2.0**63
+_SPACED = b'": '
+"""What a body begins with whose writer puts a space behind each colon, as Python's `json` does by itself."""
 _ESCAPED_COLON = b"\\u003"
 """How a colon begins that is none in the source."""
 _SURROGATE = re.compile(rb"\\u[dD]")
@@ -102,12 +104,31 @@ def read_json(body: bytes) -> Any:
 
 
 def _quickly_read(body: bytes) -> Any:
-    """What orjson reads, four times as fast. Raises ValueError where a strict reading might tell or give another.
+    """What orjson reads, many times as fast. Raises ValueError where a strict reading might tell or give another."""
+    value = orjson.loads(body)
+    if not _comes_back(value, body) and not _is_whole(value, body):
+        raise _Doubtful
+    return value
+
+
+def _comes_back(value: Any, body: bytes) -> bool:
+    """Whether `value` is written as `body`, which then holds nothing that is not in it.
+
+    Most clients write JSON as orjson does, compact and without needless escapes, and to write it again is several
+    times as fast as to look at everything in it.
+    """
+    try:
+        return _SPACED not in body[:64] and orjson.dumps(value) == body
+    except orjson.JSONEncodeError:
+        return False
+
+
+def _is_whole(value: Any, body: bytes) -> bool:
+    """Whether orjson read all of `body` as it stands there, told by its colons.
 
     orjson drops the first of two equal keys, which takes its colon and those in its strings along: none of the
     source's may be missing. And it makes a float of a whole number beyond 64 bits.
     """
-    value = orjson.loads(body)
     colons = 0
     stack = [value]
     while stack:
@@ -122,10 +143,8 @@ def _quickly_read(body: bytes) -> Any:
         elif kind is list:
             stack += item
         elif kind is float and abs(item) >= _BEYOND_64_BITS:
-            raise _Doubtful
-    if colons != body.count(b":") or _ESCAPED_COLON in body:
-        raise _Doubtful
-    return value
+            return False
+    return colons == body.count(b":") and _ESCAPED_COLON not in body
 
 
 def _strictly_read(body: bytes) -> Any:

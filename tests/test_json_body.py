@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,6 +117,31 @@ def test_the_quick_reading_gives_and_refuses_what_the_strict_one_does(source: st
     except InvalidRequest as refusal:
         read = refusal.message, refusal.param
     assert repr(read) == repr(strictly(source.encode()))
+
+
+NAMES = st.text(alphabet='a:\\"u003é"\n', max_size=4)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | NAMES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+@settings(max_examples=400)
+def test_what_is_written_as_it_came_is_what_the_strict_reading_gives(value: Any) -> None:
+    body = orjson.dumps(value)
+    assert json_body._comes_back(value, body)
+    assert repr(read_json(body)) == repr(strictly(body))
+
+
+def test_what_comes_back_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_body, "_is_whole", lambda value, body: pytest.fail("it was looked at"))
+    assert read_json('{"a":[{"b":"é:\\n"}],"n":0.7}'.encode()) == {"a": [{"b": "é:\n"}], "n": 0.7}
 
 
 @pytest.mark.parametrize(
