@@ -208,7 +208,7 @@ def test_a_stream_lets_go_of_the_headers_of_both_sides(api: str) -> None:
 
 def test_a_turn_that_may_be_continued_holds_the_headers_of_its_client() -> None:
     assert header_held(
-        "chat", services(started(7), None, END, profile_overrides_json={"*": {"web_search": True}}), **SEARCH
+        "chat", services(started(7), None, END, profile_overrides_json={"*": {"anthropic_extensions": True}}), **SEARCH
     )
 
 
