@@ -1,15 +1,124 @@
-"""The head of a request, as gunicorn parses it."""
+"""The head of a request: gunicorn's parser, and a short way for heads that need no second thought."""
 
 from __future__ import annotations
 
-from gunicorn.http import message
+import re
+from functools import cache
+from typing import Any, NamedTuple
+
+from gunicorn.http import message, parser
+from gunicorn.http.body import Body, LengthReader
 
 HEAD_BYTES = 65_536
 """All fields together, which gunicorn bounds by the product of its two other limits only. On each read it copies and
 searches what there is of an unfinished head: 150 connections with 0.8 MB each stopped service for half a minute."""
 
+_REQUEST_LINE = re.compile(r'(GET|POST) ((/(?!/)[!"$->@-~]*)(?:\?([!"$-~]*))?) HTTP/1\.1')
+"""Method, target, path, query: printable ASCII without a fragment."""
+_FIELD_LINE = re.compile(r"^([A-Za-z0-9-]+):[\t ]*([\t -~]*)\r\n", re.MULTILINE)
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_PERSISTENCE = {"keep-alive": False, "close": True}
+"""What `Connection` may say: whether the connection ends after the answer."""
+
+
+class PlainHead(NamedTuple):
+    """A head that every parser reads alike; `size` in bytes, with the empty line."""
+
+    method: str
+    target: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    content_length: int
+    closes: bool
+    size: int
+
+
+class Limits(NamedTuple):
+    """What a plain head may have, and which of its names (upper case) make it anything but plain."""
+
+    line: int
+    fields: int
+    field_bytes: int
+    names: frozenset[str]
+
+
+@cache
+def limits(cfg: Any) -> Limits | None:
+    """Of gunicorn's configuration; None where something of it concerns heads that look plain."""
+    if cfg.is_ssl or cfg.proxy_protocol != "off":
+        return None
+    names = {"TRANSFER-ENCODING", "EXPECT", "UPGRADE", *cfg.secure_scheme_headers}
+    sizes = cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size
+    return Limits(*sizes, frozenset(names))
+
+
+def plain_head(data: bytes, within: Limits) -> PlainHead | None:
+    """The head at the start of `data`, if all of it is there and nothing about it is odd.
+
+    Nothing is refused here: what is None may be right, wrong or not there yet.
+    """
+    end = data.find(b"\r\n\r\n") + 2
+    line, _, lines = data[:end].decode("latin-1").partition("\r\n")
+    asked = _REQUEST_LINE.fullmatch(line)
+    fields = _FIELD_LINE.findall(lines)
+    # Each match begins a line and ends it: as many as there are lines, and nothing is left between them.
+    if asked is None or len(fields) != lines.count("\n") or not 0 < len(fields) <= within.fields:
+        return None
+    if len(line) > within.line or len(lines) > within.field_bytes:
+        return None
+    headers = {name.upper(): value.rstrip("\t ") for name, value in fields}
+    length, closes = headers.get("CONTENT-LENGTH", "0"), headers.get("CONNECTION", "keep-alive").lower()
+    if len(headers) != len(fields) or not headers.keys().isdisjoint(within.names):
+        return None
+    if not _LENGTH.fullmatch(length) or closes not in _PERSISTENCE:
+        return None
+    method, target, path, query = asked.groups("")
+    return PlainHead(method, target, path, query, list(headers.items()), int(length), _PERSISTENCE[closes], end + 2)
+
 
 class BoundedRequest(message.Request):
-    """gunicorn's request, except that a head too large as a whole is refused (431), and trailers likewise."""
+    """gunicorn's request, except that a head too large as a whole is refused (431), and trailers likewise.
+
+    A plain head is read the short way; whatever is not goes through gunicorn's own parser, from its first byte.
+    """
 
     max_buffer_headers = property(lambda self: HEAD_BYTES, lambda self, derived: None)
+    is_plain = False
+    proxy_protocol_info: Any = None
+    fragment = ""
+    version = (1, 1)
+    scheme = "http"
+
+    def __init__(self, cfg: Any, unreader: Any, peer_addr: Any, req_number: int = 1) -> None:
+        within = limits(cfg)
+        data = unreader.read() if within else b""
+        head = plain_head(data, within) if within else None
+        if head is None:
+            if data:
+                unreader.unread(data)
+            super().__init__(cfg, unreader, peer_addr, req_number)
+            return
+        self.is_plain = True
+        self.cfg, self.unreader, self.req_number = cfg, unreader, req_number
+        self.peer_addr = self.remote_addr = peer_addr
+        self.method, self.uri, self.path, self.query, self.headers, length, self.must_close, size = head
+        self.trailers: list[tuple[str, str]] = []
+        unreader.unread(data[size:])
+        self.body = Body(LengthReader(unreader, length))
+
+    def should_close(self) -> bool:
+        return self.must_close if self.is_plain else bool(super().should_close())
+
+
+class RequestParser(parser.RequestParser):
+    """The requests of one connection."""
+
+    mesg_class = BoundedRequest
+
+    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
+        """gunicorn's, except that where a body of known length was read there is nothing to read away."""
+        body = self.mesg and self.mesg.body
+        if body and not body.failed and isinstance(body.reader, LengthReader) and not body.reader.length:
+            return True
+        return bool(super().finish_body(deadline, max_bytes))

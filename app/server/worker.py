@@ -6,7 +6,10 @@ import signal
 from typing import Any
 
 import gevent
+from gunicorn import http
 from gunicorn.workers.ggevent import GeventWorker
+
+from app.server.request import RequestParser
 
 ENDING_SECONDS = 5
 """Of gunicorn's graceful_timeout, what is kept for telling what is still open that it ends; then the master kills."""
@@ -20,6 +23,10 @@ class GracefulWorker(GeventWorker):
         super().__init__(*args, **options)
         self.connections: set[Any] = set()
         self.grace_is_over = False
+
+    def init_process(self) -> None:
+        http.RequestParser = RequestParser
+        super().init_process()
 
     def end_by_signals_while_loading(self) -> None:
         """It has nothing to finish then.
