@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 
 # gunicorn adds `chdir` below by itself, but only when it has read this file.
@@ -18,7 +17,6 @@ from app.dotenv_file import environment
 from app.server import addresses, metrics_folder, reloading
 from app.server.log import JsonLog, TextLog
 from app.server.open_files import connections_that_fit
-from app.server.response import OneWriteResponse
 from app.server.worker import ENDING_SECONDS, GracefulWorker
 from app.settings import Settings, SettingsError
 
@@ -154,7 +152,6 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    wsgi.Response = OneWriteResponse
     # What the application is made of never becomes garbage: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
