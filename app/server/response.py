@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from functools import lru_cache
 
 from gunicorn.http import wsgi
-from gunicorn.util import http_date
+from gunicorn.http.message import TOKEN_RE
+from gunicorn.util import http_date, is_hoppish
 
 
 class DateLine:
@@ -25,11 +28,28 @@ class DateLine:
 _DATE_LINE = DateLine()
 
 
+@lru_cache(maxsize=512)
+def _end_to_end(name: str) -> str:
+    """`name` in lower case; empty if it is no header's, or that of one which is gunicorn's to set."""
+    return name.lower() if TOKEN_RE.fullmatch(name) and not is_hoppish(name) else ""
+
+
 class OneWriteResponse(wsgi.Response):
     """gunicorn's response, except that the head goes out with the first bytes behind it: one system call less."""
 
     headers_sent: bool
     _held = b""
+
+    def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """gunicorn's checks, each name's once and not for every response."""
+        for name, value in headers:
+            lower_case = _end_to_end(name)
+            if not lower_case or not (value.isascii() and value.isprintable()):
+                super().process_headers([(name, value)])
+                continue
+            if lower_case == "content-length":
+                self.response_length = int(value)
+            self.headers.append((name, value.strip(" ")))
 
     def default_headers(self) -> list[str]:
         version = "HTTP/{}.{}".format(*self.req.version)
@@ -41,8 +61,8 @@ class OneWriteResponse(wsgi.Response):
 
     def send_headers(self) -> None:
         if not self.headers_sent:
-            lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
-            self._held = "".join(lines).encode("latin-1")
+            lines = self.default_headers() + [f"{name}: {value}\r\n" for name, value in self.headers]
+            self._held = f"{''.join(lines)}\r\n".encode("latin-1")
             self.headers_sent = True
 
     def _emit_body(self, data: bytes) -> None:

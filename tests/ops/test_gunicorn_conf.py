@@ -16,7 +16,6 @@ from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.server.log import JsonLog, TextLog, without_client_data
-from app.server.response import OneWriteResponse
 from app.server.worker import ENDING_SECONDS
 from app.settings import Settings
 
@@ -232,25 +231,3 @@ def test_a_traceback_of_ours_stays_and_cannot_pose_as_log_lines() -> None:
     assert line["message"] == "Error handling request GET /"
     assert line["level"] == "warning"
     assert "KeyError: 'ours'" in line["traceback"]
-
-
-class Narrow:
-    """A socket that takes three bytes at a time, as a full buffer does."""
-
-    def __init__(self) -> None:
-        self.sent = b""
-
-    def send(self, data: Any) -> int:
-        self.sent += bytes(data[:3])
-        return min(3, len(data))
-
-    def sendall(self, data: Any) -> None:
-        self.sent += bytes(data)
-
-
-def test_what_the_socket_does_not_take_at_once_follows() -> None:
-    response: Any = object.__new__(OneWriteResponse)
-    response.sock, response.chunked, response._held, response.headers_sent = Narrow(), True, b"HEAD", True
-    response._emit_body(b"data: 1\n\n")
-    response.close()
-    assert response.sock.sent == b"HEAD9\r\ndata: 1\n\n\r\n0\r\n\r\n"
