@@ -14,9 +14,10 @@ from typing import Any
 import gevent
 import gevent.monkey
 from gevent.pywsgi import WSGIServer
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.mapped_value import MappedValue
 from app.request_log import RequestRecord
 from app.routing import listed_models
 from app.settings import Settings
@@ -25,6 +26,8 @@ BIND_AGAIN_SECONDS = 2.0
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 _logger = logging.getLogger("anthropic_proxy.metrics")
+if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    values.ValueClass = MappedValue
 _requests = Counter("anthropic_proxy_requests_total", "Requests answered", ("route", "status"))
 _errors = Counter("anthropic_proxy_errors_total", "Requests that ended early, and on whose side", ("kind", "ended_by"))
 _open = Gauge("anthropic_proxy_open_requests", "Requests being served", multiprocess_mode="livesum")

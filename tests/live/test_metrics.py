@@ -1,6 +1,7 @@
 """Metrics over several workers, read as Prometheus reads them."""
 
 import shutil
+import signal
 import socket
 import time
 import urllib.error
@@ -40,6 +41,13 @@ class Measured:
         return sum(
             sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    def reaches(self, expected: float, name: str, **labels: str) -> bool:
+        """Soon: a request is counted when its last byte is sent, and by then its client may have read it."""
+        deadline = time.monotonic() + 2
+        while (value := self.value(name, **labels)) < expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return value == expected
 
     def wait_for_replacements(self, killed: int) -> None:
         """Until as many workers were started anew."""
@@ -122,6 +130,19 @@ def test_another_worker_serves_them_when_one_is_killed(measured: Measured) -> No
         worker.kill()
         measured.wait_for_replacements(killed)
         assert measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200") == before
+
+
+def test_a_reload_loses_no_request_and_counts_none_twice(measured: Measured) -> None:
+    asked = measured.value("anthropic_proxy_requests_total", route=ROUTE, status="200")
+    old = measured.server.workers()
+    measured.server.process.send_signal(signal.SIGHUP)
+    while any(worker.is_running() for worker in old):
+        measured.ask("Hello")
+        asked += 1
+        assert measured.reaches(asked, "anthropic_proxy_requests_total", route=ROUTE, status="200")
+    measured.ask("Hello")
+    assert measured.reaches(asked + 1, "anthropic_proxy_requests_total", route=ROUTE, status="200")
+    assert measured.value("anthropic_proxy_request_seconds_bucket", route=ROUTE, le="+Inf") >= asked + 1
 
 
 def test_they_are_served_on_their_own_address_only(measured: Measured) -> None:
