@@ -36,12 +36,13 @@ def _sources(messages: Any) -> Iterator[str]:
     for message in messages if isinstance(messages, list) else ():
         if not isinstance(message, dict):
             continue
-        made = message.get("tool_calls")
+        made, content = message.get("tool_calls"), message.get("content")
         functions = [call.get("function") for call in made if isinstance(call, dict)] if isinstance(made, list) else []
-        for function in (*functions, message.get("function_call")):
+        if "function_call" in message:
+            functions.append(message["function_call"])
+        for function in functions:
             if isinstance(function, dict) and isinstance(function.get("arguments"), str):
                 yield function["arguments"]
-        content = message.get("content")
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict) and isinstance(part.get("input"), str):
                 yield part["input"]

@@ -115,11 +115,11 @@ def calls(message: Block, path: str) -> list[Call]:
             found.append(_call(call, f"{path}.tool_calls[{index}]"))
     if message.get("function_call") is not None:
         found.append(_function("", message["function_call"], f"{path}.function_call", {}))
-    known = {call.id for call in found if call.id}
-    for index, part in tool_uses(message):
-        call = _tool_use(part, f"{path}.content[{index}]")
-        if call.id not in known:
-            found.append(call)
+    parts = tool_uses(message)
+    if parts:
+        known = {call.id for call in found if call.id}
+        uses = [_tool_use(part, f"{path}.content[{index}]") for index, part in parts]
+        found += [call for call in uses if call.id not in known]
     return found
 
 

@@ -20,6 +20,8 @@ def cache_control(part: Block, path: str) -> Block:
 
     OpenAI's `prompt_cache_breakpoint {mode: "explicit", ttl: "30m"|"12h"}` has no equal ttl; 12h becomes 1h.
     """
+    if "cache_control" not in part and "prompt_cache_breakpoint" not in part:
+        return {}
     for name, long in (("cache_control", "1h"), ("prompt_cache_breakpoint", "12h")):
         mark = part.get(name)
         if mark is not None:

@@ -91,9 +91,9 @@ def _calls_without_thinking(messages: Any) -> dict[int, list[ToldCall]]:
     """The calls to ask for, by index of their message."""
     wanted = {}
     for index, message in enumerate(messages if isinstance(messages, list) else ()):
-        if isinstance(message, dict) and message.get("role") == "assistant" and needs_the_store(message):
+        if isinstance(message, dict) and message.get("role") == "assistant":
             calls = told_calls(message)
-            if calls:
+            if calls and needs_the_store(message):
                 wanted[index] = calls
     return wanted
 

@@ -71,7 +71,7 @@ class HistoryReader:
             if reader is None:
                 expected = "'system', 'developer', 'user', 'assistant', 'tool', and 'function'"
                 raise invalid_value(f"{path}.role", expected, role)
-            if optional_string(message, "name", path) and role not in {"tool", "function"}:
+            if "name" in message and optional_string(message, "name", path) and role not in {"tool", "function"}:
                 self._report.ignore("messages[].name")
             blocks = reader(self, message, path)
             if blocks and (mark := cache_control(message, path)):
@@ -107,7 +107,7 @@ class HistoryReader:
         blocks = user_blocks(content, f"{path}.content", self._profile, self._report)
         if blocks:
             self._append_user(UserTurn(blocks))
-        return [*results, *blocks]
+        return [*results, *blocks] if results else blocks
 
     def _read_result_part(self, part: Block, path: str) -> list[Block]:
         id = optional_string(part, "tool_use_id", path)
@@ -139,13 +139,17 @@ class HistoryReader:
                 self._report.ignore("messages[].thinking_blocks")
             return []
         turn = self._turn_for(bool(made))
-        between = [thought for thought in thinking if 0 < thought.calls < len(made)]
         if thinking:
             text = interleaved(text, [t for t in thinking if not 0 < t.calls < len(made)], ends=not made)
-        turn.say(text)
+            turn.say(text)
+        else:
+            turn.said += text
+        if not made:
+            return text
         blocks = [self._call(turn, call) for call in made]
-        for thought in between:
-            turn.think(blocks[thought.calls]["id"], [thought.block])
+        for thought in thinking:
+            if 0 < thought.calls < len(made):
+                turn.think(blocks[thought.calls]["id"], [thought.block])
         return [*text, *blocks]
 
     def _turn_for(self, calling: bool) -> AssistantTurn:

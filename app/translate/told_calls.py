@@ -29,8 +29,9 @@ def told_calls(message: Block) -> list[ToldCall]:
 def tool_uses(message: Block) -> list[tuple[int, Block]]:
     """(index, part) of the calls that Cursor sends as Anthropic blocks inside a chat request."""
     content = message.get("content")
-    parts = enumerate(content) if isinstance(content, list) else ()
-    return [(index, part) for index, part in parts if isinstance(part, dict) and part.get("type") == "tool_use"]
+    if not isinstance(content, list):
+        return []
+    return [(i, part) for i, part in enumerate(content) if isinstance(part, dict) and part.get("type") == "tool_use"]
 
 
 def _tool_call(call: Block) -> ToldCall:
