@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from app.settings import Settings
 from app.translate.betas import BETA_NAME
@@ -25,11 +26,22 @@ _HEADER_LIMIT = 4000
 """Characters of a header that lists what was ignored; common servers refuse lines of 8 KB."""
 
 
+# Every peer sends the same few names with each message.
+@lru_cache(128)
+def _is_passed_up(name: str) -> bool:
+    return bool(_PASSED_UP.fullmatch(name.lower()))
+
+
+@lru_cache(128)
+def _is_passed_back(name: str) -> bool:
+    return bool(_PASSED_BACK.fullmatch(name.lower()))
+
+
 def messages_headers(
     client: Mapping[str, str], credentials: dict[str, str], settings: Settings, request_id: str
 ) -> dict[str, str]:
     """For a passed-through request: what the client said to Anthropic, and nothing else."""
-    headers = {name.lower(): value for name, value in client.items() if _PASSED_UP.fullmatch(name.lower())}
+    headers = {name.lower(): value for name, value in client.items() if _is_passed_up(name)}
     headers["anthropic-version"] = client.get("anthropic-version") or ANTHROPIC_VERSION
     return _one_line(headers | _common(_asked_betas(client), credentials, settings, request_id))
 
@@ -67,7 +79,7 @@ def _common(betas: list[str], credentials: dict[str, str], settings: Settings, r
 
 def _one_line(headers: dict[str, str]) -> dict[str, str]:
     """Without control characters, whatever the server in front let through: none can start a header of its own."""
-    if not _UNPRINTABLE.search("".join(headers.values())):
+    if "".join(headers.values()).isprintable():
         return headers
     return {name: _UNPRINTABLE.sub("", value) for name, value in headers.items()}
 
@@ -80,9 +92,12 @@ def request_id(client: Mapping[str, str], made: str) -> str:
 
 def passed_back(upstream: Mapping[str, str]) -> dict[str, str]:
     """The upstream's headers that a client of the Messages API may read."""
-    headers = {name.lower(): value for name, value in upstream.items() if _PASSED_BACK.fullmatch(name.lower())}
-    given = next((upstream[name] for name in _REQUEST_IDS if upstream.get(name)), None)
-    return headers | ({"x-upstream-request-id": given} if given else {})
+    headers = {name.lower(): value for name, value in upstream.items() if _is_passed_back(name)}
+    for name in _REQUEST_IDS:
+        if given := upstream.get(name):
+            headers["x-upstream-request-id"] = given
+            break
+    return headers
 
 
 def openai_headers(upstream: Mapping[str, str], now: datetime | None = None) -> dict[str, str]:

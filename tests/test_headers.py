@@ -3,6 +3,8 @@
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.headers import chat_headers, listing, messages_headers, openai_headers, passed_back
 from app.settings import Settings
@@ -47,6 +49,12 @@ def test_a_listing_is_one_short_ascii_line() -> None:
     long = listing(["x" * 100] * 1000)
     assert len(long) == 4000
     assert long.endswith("...")
+
+
+@given(st.text(st.characters(max_codepoint=0x2FF)))
+def test_a_value_loses_its_control_characters_and_nothing_else(value: str) -> None:
+    sent = messages_headers({"user-agent": value}, {}, Settings(), "id")["user-agent"]
+    assert sent == "".join(character for character in value if character == "\t" or " " <= character != "\x7f")
 
 
 def test_no_value_can_start_a_header_of_its_own() -> None:
