@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import time
 
-from app.polling import readable_now
+from app.polling import ready_now
 from app.waiting import READ, WRITE, Patience, waits_on
 
 READ_BYTES = 65536
@@ -28,6 +29,7 @@ class Connection:
         sock.setblocking(False)
         self._sock = sock
         self._waits = waits_on(sock)
+        self._is_tls = False
         self._seems_empty = False
         """Whether it is better to wait before the next read than to find nothing and then wait."""
         self.idle_since = 0.0
@@ -45,7 +47,7 @@ class Connection:
     def start_tls(self, context: ssl.SSLContext, host: str, patience: Patience) -> None:
         """Raises ssl.SSLError if the certificate is not `host`'s, UpstreamTimeout, ClientGone."""
         tls = context.wrap_socket(self._sock, server_hostname=host, do_handshake_on_connect=False)
-        self._sock = tls
+        self._sock, self._is_tls = tls, True
         while True:
             try:
                 tls.do_handshake()
@@ -58,10 +60,9 @@ class Connection:
     def send(self, data: bytes, patience: Patience) -> None:
         """Raises NotSent if the peer is gone before the first byte, OSError if it goes later."""
         sent = 0
-        view = memoryview(data)
-        while sent < len(view):
+        while sent < len(data):
             try:
-                sent += self._sock.send(view[sent:])
+                sent += self._sock.send(memoryview(data)[sent:] if sent else data)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 self._wait(WRITE, patience)
             except ssl.SSLWantReadError:
@@ -70,7 +71,7 @@ class Connection:
                 if not sent:
                     raise NotSent from None
                 raise
-        self._seems_empty = not isinstance(self._sock, ssl.SSLSocket)
+        self._seems_empty = not self._is_tls
 
     def receive(self, patience: Patience, most: int = READ_BYTES) -> bytes | None:
         """The next bytes; b"" at the end of the stream; None when the client should be kept alive first."""
@@ -80,7 +81,7 @@ class Connection:
             try:
                 data = self._sock.recv(most)
                 # What TLS has read ahead makes no socket ready.
-                self._seems_empty = 0 < len(data) < SHORT_READ and not isinstance(self._sock, ssl.SSLSocket)
+                self._seems_empty = 0 < len(data) < SHORT_READ and not self._is_tls
                 return data
             except (BlockingIOError, ssl.SSLWantReadError):
                 direction = READ
@@ -102,7 +103,9 @@ class Connection:
     @property
     def usable(self) -> bool:
         """Whether an idle connection can serve again: young, open, and without leftover bytes."""
-        return time.monotonic() - self.idle_since < MAX_IDLE_SECONDS and not readable_now(self._sock)
+        if time.monotonic() - self.idle_since >= MAX_IDLE_SECONDS:
+            return False
+        return not ready_now(self._sock.fileno(), select.POLLIN)
 
     def close(self) -> None:
         self._waits.close()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import gevent.monkey
+
 from app.connection import Connection, NotSent
 from app.errors import UpstreamTimeout, UpstreamUnreachable
 from app.time_limit import TookTooLong, time_limit
@@ -19,6 +21,8 @@ from app.waiting import Patience
 MAX_TUNNEL_HEAD_BYTES = 65536
 REFUSED_PAUSE_SECONDS = 0.1
 """A server that restarts refuses for a moment; a refused connection carried nothing, so it may be tried again."""
+_new_socket: type[socket.socket] = gevent.monkey.get_original("socket", "socket")
+"""Without what gevent adds so that others run while a socket blocks: a Connection's never does."""
 _logger = logging.getLogger("anthropic_proxy")
 
 
@@ -127,7 +131,7 @@ def _looked_up(host: str, port: int, patience: Patience) -> list[Any]:
 
 def _connection_to(place: Any, patience: Patience) -> Connection:
     family, kind, protocol, _, address = place
-    sock = socket.socket(family, kind, protocol)
+    sock = _new_socket(family, kind, protocol)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection = Connection(sock)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import socket
 
 import gevent.monkey
 
@@ -11,11 +10,6 @@ POLLRDHUP = getattr(select, "POLLRDHUP", select.POLLHUP)
 """The peer closed its side; unlike a readable socket it does not mean that more was sent."""
 new_poll = gevent.monkey.get_original("select", "poll")
 """gevent takes `select.poll` away; polling without a timeout cannot block, so the original serves."""
-
-
-def readable_now(sock: socket.socket) -> bool:
-    """Whether an idle socket has something to read, which on a pooled connection means it is of no use."""
-    return ready_now(sock.fileno(), select.POLLIN)
 
 
 def ready_now(fd: int, events: int) -> bool:

@@ -1,7 +1,7 @@
 """Connections to the upstream: when a read waits first, and what TLS has read ahead."""
 
 import socket
-import ssl
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +55,22 @@ def test_behind_a_request_and_a_short_read_nothing_is_there_yet(joined: Joined) 
     assert joined.received() == (b"event", 1)
 
 
+def test_a_request_that_is_taken_in_parts(joined: Joined) -> None:
+    request = bytes(range(256)) * 8000
+    taken: list[bytes] = []
+
+    def read() -> None:
+        while sum(map(len, taken)) < len(request):
+            taken.append(joined.peer.recv(1 << 20))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    joined.connection.send(request, joined.patience)
+    reader.join()
+    assert joined.waits.count
+    assert b"".join(taken) == request
+
+
 def test_an_upstream_in_full_flow_is_read_on(joined: Joined) -> None:
     joined.peer.sendall(b"x" * SHORT_READ)
     assert joined.received() == (b"x" * SHORT_READ, 0)
@@ -78,26 +94,30 @@ def test_a_wait_that_keeps_the_client_alive_reads_nothing(joined: Joined, monkey
     assert joined.connection.receive(joined.patience) == b"answer"
 
 
-class OverTls(ssl.SSLSocket):
-    """Holds decrypted bytes in itself: no wait for the socket would end."""
-
-    def __new__(cls, *_: Any) -> Any:
-        return socket.socket.__new__(cls)
+class OverTls:
+    """Holds decrypted bytes in itself: no wait for the socket would end. Made by itself as by an `ssl.SSLContext`."""
 
     def __init__(self, pieces: list[bytes]) -> None:
-        socket.socket.__init__(self)
         self.pieces = pieces
 
-    def recv(self, *_: Any) -> bytes:
+    def wrap_socket(self, sock: socket.socket, **_: object) -> "OverTls":
+        sock.close()
+        return self
+
+    def do_handshake(self) -> None: ...
+
+    def recv(self, _: int) -> bytes:
         return self.pieces.pop(0)
 
-    def send(self, data: Any, *_: Any) -> int:
+    def send(self, data: bytes) -> int:
         return len(data)
+
+    def close(self) -> None: ...
 
 
 def test_over_tls_no_read_waits_first(joined: Joined) -> None:
-    joined.connection._sock.close()
-    joined.connection._sock = OverTls([b"one", b"two"])
+    context: Any = OverTls([b"one", b"two"])
+    joined.connection.start_tls(context, "upstream.example", joined.patience)
     joined.connection.send(b"request", joined.patience)
     assert joined.received() == (b"one", 0)
     assert joined.received() == (b"two", 0)
