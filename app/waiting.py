@@ -145,16 +145,20 @@ class _PollWaits:
 
 
 class _HubWaits:
-    """Parks the greenlet on gevent watchers that live as long as the connection."""
+    """Parks the greenlet on a gevent watcher; that for reading lives as long as the connection."""
+
+    __slots__ = ("_fd", "_reader")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._watchers: dict[int, Any] = {}
+        self._reader: Any = None
 
     def wait(self, direction: int, patience: Patience) -> bool:
-        watcher = self._watchers.get(direction)
+        watcher = self._reader if direction == READ else None
         if watcher is None:
-            watcher = self._watchers[direction] = gevent.get_hub().loop.io(self._fd, direction)
+            watcher = gevent.get_hub().loop.io(self._fd, direction)
+            if direction == READ:
+                self._reader = watcher
         waiter = patience.waiter = Waiter()
         watcher.start(waiter.switch, READY)
         _sweep.add(patience)
@@ -163,7 +167,7 @@ class _HubWaits:
         except GreenletExit:
             raise ShuttingDown from None
         finally:
-            watcher.stop()
+            watcher.stop() if direction == READ else watcher.close()
             _sweep.remove(patience)
             patience.waiter = None
             _breath.taken()
@@ -172,9 +176,9 @@ class _HubWaits:
         return True if outcome == READY else _verdict(outcome, patience)
 
     def close(self) -> None:
-        for watcher in self._watchers.values():
-            watcher.close()
-        self._watchers.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
 
 class _Sweep:
