@@ -91,6 +91,7 @@ class ChatExchange(ProxiedExchange):
                 yield from _frame(_joined(events, turn), stream)
                 # While the next ones are awaited, nobody holds the last.
                 del events
+                self._told.settle()
                 if awaits_count and self._told.usage:
                     awaits_count = False
                     self._forget_body()

@@ -179,6 +179,7 @@ class GoldenCase:
         while not answered.ended:
             for event in answered.read() or ():
                 yield from stream.feed(event)
+            stream.answer.settle()
         yield from stream.end(self.estimate)
 
     def streamed(self, pieces: Iterable[bytes]) -> bytes | dict[str, Any]:

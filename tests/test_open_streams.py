@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
@@ -178,6 +179,39 @@ def test_a_chat_exchange_is_freed_as_soon_as_it_is_served(serve: Callable[[ChatE
     assert serve(exchange)
     del exchange
     assert seen() is None
+
+
+def block_of(kind: str, start: dict[str, Any]) -> bytes:
+    return events({"type": "content_block_start", "index": 0, "content_block": {"type": kind} | start})
+
+
+GROWTHS = {
+    "text": (block_of("text", {"text": ""}), {"type": "text_delta", "text": "word "}),
+    "thinking": (block_of("thinking", {"thinking": ""}), {"type": "thinking_delta", "thinking": "word "}),
+    "call": (
+        block_of("tool_use", {"id": "toolu_1", "name": "f", "input": {}}),
+        {"type": "input_json_delta", "partial_json": "word "},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", GROWTHS)
+def test_an_answer_takes_little_more_memory_than_its_characters(kind: str) -> None:
+    """As it came, each of its deltas would take 70 bytes."""
+    start, delta = GROWTHS[kind]
+    growth = events({"type": "content_block_delta", "index": 0, "delta": delta})
+    frames, _ = chat(services(started(7), start, *([growth] * 2000), END))
+    for _ in range(100):
+        next(frames)
+    tracemalloc.start()
+    try:
+        for _ in range(1700):
+            next(frames)
+        grown = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert grown < 1700 * 30
+    frames.close()  # type: ignore[attr-defined]
 
 
 def header_held(api: str, serving: Services, **fields: Any) -> bool:

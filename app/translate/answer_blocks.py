@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.translate.growing_text import GrowingText
 from app.translate.json_text import JsonText
 from app.translate.told_calls import ToldCall
 
@@ -22,21 +23,21 @@ class AnswerSoFar:
     """The client speaks of `function_call`, of which an answer has room for one."""
     json_text: JsonText | None = None
     """Lets through the JSON object that stands somewhere in the text, where that is what was asked for."""
-    held: list[str] | None = None
+    held: GrowingText | None = None
     """Text kept back, because the input of a tool is to be the content."""
     json_answered: bool = False
     calls: int = 0
     annotations: int = 0
-    text: list[str] = field(default_factory=list)
+    text: GrowingText = field(default_factory=GrowingText)
     text_length: int = 0
     """Characters of the content."""
     citations: list[Block] = field(default_factory=list)
     """What is cited without an address, for which OpenAI has no annotation, each with its place in the content."""
-    arguments: list[str] = field(default_factory=list)
+    arguments: GrowingText = field(default_factory=GrowingText)
     thinking: list[Block] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
     """(characters of the content, calls) before each block of `thinking`."""
-    written: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    written: dict[str, tuple[str, GrowingText]] = field(default_factory=dict)
     """The calls by id, in order: the name, and the pieces of the arguments, as they were told."""
 
     @property
@@ -51,6 +52,13 @@ class AnswerSoFar:
         return [
             ToldCall("" if self.legacy else id, name, "".join(pieces)) for id, (name, pieces) in self.written.items()
         ]
+
+    def settle(self) -> None:
+        """Hold what has come in less memory."""
+        self.text.settle()
+        self.arguments.settle()
+        if self.held:
+            self.held.settle()
 
     def placed_thinking(self) -> list[Block]:
         """The thinking blocks to be remembered, in order; each that does not stand in front says where it does."""
@@ -80,6 +88,9 @@ class AnswerBlock:
 
     def closed(self) -> Deltas:
         return []
+
+    def settle(self) -> None:
+        """Hold what has come in less memory."""
 
 
 class TextBlock(AnswerBlock):
@@ -151,12 +162,15 @@ class ThinkingBlock(AnswerBlock):
     def __init__(self, block: Block, so_far: AnswerSoFar) -> None:
         super().__init__(block, so_far)
         self.place = (so_far.text_length, so_far.calls)
+        self.text = GrowingText()
 
     def opened(self) -> Deltas:
         text, signature = self.block.get("thinking"), self.block.get("signature")
-        self.text = [text] if isinstance(text, str) and text else []
         self.signature = signature if isinstance(signature, str) else ""
-        return [{"reasoning_content": self.text[0]}] if self.text else []
+        if not isinstance(text, str) or not text:
+            return []
+        self.text.append(text)
+        return [{"reasoning_content": text}]
 
     def grown(self, delta: Block) -> Deltas:
         text = delta.get("thinking")
@@ -173,6 +187,9 @@ class ThinkingBlock(AnswerBlock):
         if not text and not self.signature:
             return []
         return self._whole({"type": "thinking", "thinking": text, "signature": self.signature}, self.signature)
+
+    def settle(self) -> None:
+        self.text.settle()
 
     def _whole(self, block: Block, shown: object) -> Deltas:
         index = len(self.so_far.thinking)

@@ -9,6 +9,7 @@ import orjson
 
 from app.errors import UpstreamBroken
 from app.translate.answer_blocks import AnswerBlock, AnswerSoFar, Block, Deltas
+from app.translate.growing_text import GrowingText
 from app.translate.tools import CUSTOM_INPUT, ToolForm
 
 _TOO_DEEP = "The upstream's answer is nested too deeply."
@@ -38,7 +39,7 @@ class CallBlock(AnswerBlock):
         so_far.calls += 1
         self.id = self._unique_id()
         name = self.form.name
-        self.written: list[str] = []
+        self.written = GrowingText()
         so_far.written[self.id] = (name, self.written)
         if so_far.legacy:
             return [{"function_call": {"name": name, "arguments": ""}}]
@@ -70,6 +71,9 @@ class CallBlock(AnswerBlock):
             return [{"function_call": {"arguments": piece}}]
         return [{"tool_calls": [{"index": self.position, "function": {"arguments": piece}}]}]
 
+    def settle(self) -> None:
+        self.written.settle()
+
     def closed(self) -> Deltas:
         return [] if self.started else self._arguments(input_text(self.block.get("input")))
 
@@ -78,13 +82,16 @@ class WholeCallBlock(CallBlock):
     """A call whose arguments must be read before the client's own form of them can be told."""
 
     def opened(self) -> Deltas:
-        self.pieces: list[str] = []
+        self.pieces = GrowingText()
         return super().opened()
 
     def grown(self, delta: Block) -> Deltas:
         piece = delta.get("partial_json")
         self.pieces += [piece] if isinstance(piece, str) else []
         return []
+
+    def settle(self) -> None:
+        self.pieces.settle()
 
     def closed(self) -> Deltas:
         value = input_value("".join(self.pieces), self.block.get("input"))
@@ -105,7 +112,7 @@ class JsonAnswerBlock(AnswerBlock):
     def __init__(self, block: Block, so_far: AnswerSoFar, form: ToolForm) -> None:
         super().__init__(block, so_far)
         self.form = form
-        self.pieces: list[str] = []
+        self.pieces = GrowingText()
 
     def opened(self) -> Deltas:
         self.superfluous = self.so_far.json_answered
@@ -118,6 +125,9 @@ class JsonAnswerBlock(AnswerBlock):
             return []
         self.pieces.append(piece)
         return self._content(piece) if self.form.verbatim and not self.superfluous else []
+
+    def settle(self) -> None:
+        self.pieces.settle()
 
     def _content(self, piece: str) -> Deltas:
         self.so_far.arguments.append(piece)

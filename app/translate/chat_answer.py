@@ -19,6 +19,7 @@ from app.translate.answer_blocks import (
     ThinkingBlock,
 )
 from app.translate.call_blocks import call_block
+from app.translate.growing_text import GrowingText
 from app.translate.json_text import JsonText
 from app.translate.request import AnswerForm
 from app.translate.stop_reason import finish_reason
@@ -47,7 +48,7 @@ class ChatAnswer:
             id,
             form.legacy,
             json_text=JsonText() if form.json_answer == "text" else None,
-            held=[] if form.json_answer == "tool" else None,
+            held=GrowingText() if form.json_answer == "tool" else None,
         )
         self._blocks: dict[int | None, AnswerBlock] = {}
         self._newest: int | None = None
@@ -83,6 +84,12 @@ class ChatAnswer:
         kind = event.get("type")
         reader = _EVENTS[self._state].get(kind) if isinstance(kind, str) else None
         return reader(self, event) if reader else []
+
+    def settle(self) -> None:
+        """Hold what has come in less memory, between two reads: an answer may be of ten thousand deltas."""
+        self._so_far.settle()
+        for block in self._blocks.values():
+            block.settle()
 
     def end(self) -> Deltas:
         """The last deltas once the upstream's bytes have ended.

@@ -1,0 +1,23 @@
+"""Texts that come in pieces of a few characters each."""
+
+from __future__ import annotations
+
+_FEW = 16
+"""Pieces that are not worth joining."""
+
+
+class GrowingText(list[str]):
+    """The pieces of one text, in order. A piece takes 60 bytes more than its characters, ten times what they take."""
+
+    __slots__ = ("_settled",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settled = 0
+
+    def settle(self) -> None:
+        """Join what came since the last time, if that was much; what was joined before is not copied again."""
+        settled = self._settled
+        if len(self) - settled > _FEW:
+            self[settled:] = ["".join(self[settled:])]
+            self._settled = settled + 1
