@@ -117,5 +117,6 @@ _NO_SESSION = NullSession()
 
 def _close(served: RequestRecord, held: Services) -> None:
     """The last byte is sent, or the client has left."""
+    served.end()
     served.write()
     held.metrics.closed(served)

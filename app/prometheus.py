@@ -76,7 +76,7 @@ class PrometheusMetrics:
 
     def _count(self, record: RequestRecord) -> None:
         _labelled(_requests, record.route, str(record.status)).inc()
-        _labelled(_duration, record.route).observe(record.elapsed_ms() / 1000)
+        _labelled(_duration, record.route).observe(record.ms / 1000)
         if record.first_byte_ms is not None:
             _labelled(_first_byte, record.route).observe(record.first_byte_ms / 1000)
         if record.upstream_ms is not None:

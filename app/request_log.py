@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from app.errors import ProxyError, UpstreamError
@@ -17,13 +18,15 @@ from app.routing import Route
 from app.translate.usage import input_tokens, tokens
 
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
-_is_plain = re.compile(r"[!#-<>-\[\]-~]{0,200}").fullmatch
-"""A value that goes into a line as it is: nothing that _UNSAFE finds, and not too long."""
+_are_plain = re.compile(r"[!#-<>-\[\]-~]{0,200}").fullmatch
+"""Whether values, one behind the other, go into a line as they are: nothing that _UNSAFE finds, none too long."""
 _LONGEST = 200
 """Characters of a value in a line."""
+_READER_GONE = contextlib.suppress(OSError, ValueError)
+"""Who reads the log may be gone; that is no reason to fail."""
 
 
-@dataclass
+@dataclass(slots=True)
 class RequestRecord:
     """Filled while a request is served; durations in milliseconds, sizes in bytes."""
 
@@ -41,6 +44,7 @@ class RequestRecord:
     output_tokens: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    ms: float = 0.0
     ended_by: str = "proxy"
     error: str = ""
 
@@ -76,12 +80,15 @@ class RequestRecord:
         self.error = self.error or "ClientGone"
         self.ended_by = "client"
 
+    def end(self) -> None:
+        """The last byte is sent, or the client has left."""
+        self.ms = self.elapsed_ms()
+
     def write(self) -> None:
         """Print the line, unless LOG_LEVEL leaves request lines out."""
         if _lines.form is not None:
-            # Who reads the log may be gone; that is no reason to fail.
-            with contextlib.suppress(OSError, ValueError):
-                sys.stdout.write(_lines.form(self.fields()) + "\n")
+            with _READER_GONE:
+                sys.stdout.write(f"{_lines.form(self)}\n")
                 sys.stdout.flush()
 
     def fields(self) -> dict[str, Any]:
@@ -96,7 +103,7 @@ class RequestRecord:
             "upstream_model": self.upstream_model,
             "upstream_ms": self.upstream_ms,
             "first_byte_ms": self.first_byte_ms,
-            "ms": self.elapsed_ms(),
+            "ms": self.ms,
             "input_tokens": self.input_tokens or None,
             "output_tokens": self.output_tokens or None,
             "bytes_in": self.bytes_in,
@@ -126,29 +133,51 @@ class _Clock:
 _clock = _Clock()
 
 
-def text_line(fields: dict[str, Any]) -> str:
-    """`name=value` pairs; no value can fake a line or a pair of its own."""
-    pairs = [
-        f"{name}={value}" if type(value) is not str else f"{name}={_safe(value)}" for name, value in fields.items()
-    ]
-    return f"{_clock.stamp()} INFO request {' '.join(pairs)}"
+_words = attrgetter("request_id", "method", "route", "requested_model", "upstream_model", "error")
+"""What of a record may hold anything."""
 
 
-def json_line(fields: dict[str, Any]) -> str:
-    """A JSON object in ASCII."""
+def text_line(record: RequestRecord) -> str:
+    """`record.fields()` as `name=value` pairs; no value can fake a line or a pair of its own."""
+    words = _words(record)
+    if not _are_plain("".join(words)):
+        words = tuple(_UNSAFE.sub(escaped, word[:_LONGEST]) for word in words)
+    request_id, method, route, requested_model, upstream_model, error = words
+    line = f"{_clock.stamp()} INFO request id={request_id} method={method} route={route} status={record.status}"
+    if record.upstream_status:
+        line += f" upstream_status={record.upstream_status}"
+    if requested_model:
+        line += f" requested_model={requested_model}"
+    if upstream_model:
+        line += f" upstream_model={upstream_model}"
+    if record.upstream_ms is not None:
+        line += f" upstream_ms={record.upstream_ms}"
+    if record.first_byte_ms is not None:
+        line += f" first_byte_ms={record.first_byte_ms}"
+    line += f" ms={record.ms}"
+    if record.input_tokens:
+        line += f" input_tokens={record.input_tokens}"
+    if record.output_tokens:
+        line += f" output_tokens={record.output_tokens}"
+    line += f" bytes_in={record.bytes_in} bytes_out={record.bytes_out} ended_by={record.ended_by}"
+    return f"{line} error={error}" if error else line
+
+
+def json_line(record: RequestRecord) -> str:
+    """`record.fields()` in a JSON object, in ASCII."""
     line = {"time": _clock.stamp(), "level": "info", "logger": "anthropic_proxy.requests", "pid": os.getpid()}
-    cut = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in fields.items()}
+    cut = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in record.fields().items()}
     return json.dumps(line | {"message": "request"} | cut)
 
 
-_FORMS: dict[str, Callable[[dict[str, Any]], str]] = {"text": text_line, "json": json_line}
+_FORMS: dict[str, Callable[[RequestRecord], str]] = {"text": text_line, "json": json_line}
 
 
 class _Lines:
     """How request lines are written; `form` None: not at all."""
 
     def __init__(self) -> None:
-        self.form: Callable[[dict[str, Any]], str] | None = text_line
+        self.form: Callable[[RequestRecord], str] | None = text_line
 
 
 _lines = _Lines()
@@ -160,12 +189,6 @@ def configure_request_lines(shown: bool, format: str) -> None:
     They do without the logging module, which costs more than all that a line says: one is written for every request.
     """
     _lines.form = _FORMS[format] if shown else None
-
-
-def _safe(value: str) -> str:
-    if _is_plain(value):
-        return value
-    return _UNSAFE.sub(escaped, value[:_LONGEST])
 
 
 def escaped(match: re.Match[str]) -> str:

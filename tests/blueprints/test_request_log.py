@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import responses
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.logs import configure_logging
-from app.request_log import RequestRecord, _Lines, text_line
+from app.request_log import _UNSAFE, RequestRecord, _Lines, escaped, json_line, text_line
 from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, STREAM, Proxy
 
 HOSTILE = 'x" status=200\r\n2026-01-01T00:00:00.000Z INFO request id=forged \u2028\x1b[31m\\'
@@ -138,9 +140,41 @@ def test_levels_and_formats_can_be_set_again(capsys: pytest.CaptureFixture[str])
     assert len(logging.getLogger("anthropic_proxy").handlers) == 2
 
 
+_long = st.sampled_from(["m" * 150, "m" * 201])
+_value = st.text(st.sampled_from('ab/ ="\\\n\x7fé\u2028\U0001f600'), max_size=12) | _long
+_records = st.builds(
+    RequestRecord,
+    method=_value.filter(len),
+    route=_value.filter(len),
+    request_id=_value.filter(len),
+    requested_model=_value,
+    upstream_model=_value,
+    status=st.integers(0, 599),
+    upstream_status=st.sampled_from([0, 200]),
+    upstream_ms=st.sampled_from([None, 0.0, 3.5]),
+    first_byte_ms=st.sampled_from([None, 0.0, 3.5]),
+    ms=st.floats(0, 1e6),
+    input_tokens=st.integers(0, 2),
+    output_tokens=st.integers(0, 2),
+    bytes_in=st.integers(0, 2),
+    bytes_out=st.integers(0, 2),
+    ended_by=st.sampled_from(["proxy", "client"]),
+    error=_value,
+)
+
+
+@given(_records)
+def test_text_tells_what_json_tells(record: RequestRecord) -> None:
+    told = {name: value for name, value in json.loads(json_line(record)).items() if name in record.fields()}
+    assert told.keys() == record.fields().keys()
+    assert text_line(record).split(" ")[3:] == [
+        f"{name}={_UNSAFE.sub(escaped, str(value))}" for name, value in told.items()
+    ]
+
+
 def test_long_values_are_cut() -> None:
     record = RequestRecord("GET", "/", "id", requested_model="m" * 5000)
-    assert len(text_line(record.fields())) < 500
+    assert len(text_line(record)) < 500
 
 
 def test_a_log_that_nobody_reads_any_more_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,4 +192,5 @@ def test_lines_are_text_until_somebody_says_otherwise() -> None:
     """A program of one's own may make a record without the app around it."""
     form = _Lines().form
     assert form is not None
-    assert form({"id": "a", "status": 200}).endswith(" INFO request id=a status=200")
+    line = form(RequestRecord("GET", "/health", "a", status=200))
+    assert " INFO request id=a method=GET route=/health status=200 " in line
