@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from app.settings import Network, Settings
 
@@ -63,6 +64,8 @@ _PLACE = re.compile(rf"(?:\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[A-Za-z0-9._~%-]+)?\]|(?P<
 """RFC 3986's `host [":" port]`, without the user and the escapes that no `Host` header has."""
 _BARE_V6 = re.compile(r"(?P<v6>[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(?:%[A-Za-z0-9._~-]+)?")
 _DNS_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_KEPT = 1024
+"""Names of headers, and addresses of peers, that need not be looked at again. What a header says is not kept."""
 _HIGHEST_PORT = 65_535
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
@@ -84,9 +87,9 @@ def client_addresses(headers: Mapping[str, str], address: str, settings: Setting
     the client or another proxy wrote them, so a client counts as private only if all of them say so. A trusted proxy
     that tells none may have been called by anybody.
     """
-    peer = _parsed(address)
+    peer = _peer(address)
     is_trusted = peer is not None and _within(peer, settings.trusted_proxies)
-    if not any(map(_PROXIED.fullmatch, headers)):
+    if not any(map(_is_of_a_proxy, headers)):
         return [None if is_trusted else peer]
     if not is_trusted:
         return [None]
@@ -117,6 +120,16 @@ def _client_of(chain: list[str], settings: Settings) -> IPAddress | None:
         if client is None or not _within(client, settings.trusted_proxies):
             break
     return client
+
+
+@lru_cache(_KEPT)
+def _is_of_a_proxy(header: str) -> bool:
+    return _PROXIED.fullmatch(header) is not None
+
+
+@lru_cache(_KEPT)
+def _peer(address: str) -> IPAddress | None:
+    return _parsed(address)
 
 
 def _parsed(address: str) -> IPAddress | None:
