@@ -62,14 +62,13 @@ class Patience:
     `client` was not written to for `interval` seconds a wait ends, so that a stream can be kept alive (None: never).
     """
 
-    __slots__ = ("client", "deadline", "interval", "latest", "waiter")
+    __slots__ = ("client", "deadline", "interval", "latest")
 
     def __init__(self, client: Client | None = None, interval: float | None = None, latest: float = math.inf) -> None:
         self.client = client or Client()
         self.interval = interval
         self.latest = latest
         self.deadline = 0.0
-        self.waiter: Any = None
 
     @property
     def idle_at(self) -> float:
@@ -159,18 +158,17 @@ class _HubWaits:
             watcher = gevent.get_hub().loop.io(self._fd, direction)
             if direction == READ:
                 self._reader = watcher
-        waiter = patience.waiter = Waiter()
+        waiter: Any = Waiter()
         watcher.start(waiter.switch, READY)
-        _sweep.add(patience)
+        _sweep.add(patience, waiter)
         try:
             outcome = waiter.get()
         except GreenletExit:
             raise ShuttingDown from None
         finally:
             watcher.stop() if direction == READ else watcher.close()
-            _sweep.remove(patience)
-            patience.waiter = None
-            _breath.taken()
+            del _sweep.waiting[patience]
+            _breath.taken_at = time.monotonic()
         if outcome == TIMED_OUT and ready_now(self._fd, select.POLLIN if direction == READ else select.POLLOUT):
             return True  # this worker was busy, not the upstream silent
         return True if outcome == READY else _verdict(outcome, patience)
@@ -185,27 +183,25 @@ class _Sweep:
     """Wakes the waits whose deadline passed, whose client left, or whose stream must be kept alive."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Patience, None] = {}
+        self.waiting: dict[Patience, Any] = {}
+        """And gevent's Waiter of each."""
         self._timer: Any = None
 
-    def add(self, patience: Patience) -> None:
-        self._waiting[patience] = None
+    def add(self, patience: Patience, waiter: Any) -> None:
+        self.waiting[patience] = waiter
         if self._timer is None:
             self._timer = gevent.get_hub().loop.timer(SWEEP_SECONDS, SWEEP_SECONDS)
             self._timer.start(self._run)
 
-    def remove(self, patience: Patience) -> None:
-        del self._waiting[patience]
-
     def _run(self) -> None:
         """Runs in the hub, so a switch resumes the waiting greenlet at once."""
-        if not self._waiting:
+        if not self.waiting:
             self._timer.close()
             self._timer = None
             return
         now = time.monotonic()
         clients: dict[int, Patience] = {}
-        for patience in list(self._waiting):
+        for patience in list(self.waiting):
             if now >= patience.deadline:
                 self._wake(patience, TIMED_OUT)
             elif now >= patience.idle_at:
@@ -223,25 +219,21 @@ class _Sweep:
 
     def _wake(self, patience: Patience, outcome: str) -> None:
         """Unless its wait has ended meanwhile: the greenlets woken before this one ran in between."""
-        if patience in self._waiting:
-            patience.waiter.switch(outcome)
+        if patience in self.waiting:
+            self.waiting[patience].switch(outcome)
 
 
 class _Breath:
     """When this worker's greenlets last let the others run."""
 
-    _at = 0.0
+    taken_at = 0.0
 
-    def taken(self) -> None:
-        self._at = time.monotonic()
-
-    def take_if_due(self) -> None:
-        if time.monotonic() - self._at > BREATH_SECONDS:
-            try:
-                gevent.sleep(0)
-            except GreenletExit:
-                raise ShuttingDown from None
-            self.taken()
+    def take(self) -> None:
+        try:
+            gevent.sleep(0)
+        except GreenletExit:
+            raise ShuttingDown from None
+        self.taken_at = time.monotonic()
 
 
 _sweep = _Sweep()
@@ -250,5 +242,5 @@ _breath = _Breath()
 
 def breathe() -> None:
     """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker."""
-    if under_gevent():
-        _breath.take_if_due()
+    if time.monotonic() - _breath.taken_at > BREATH_SECONDS and under_gevent():
+        _breath.take()
