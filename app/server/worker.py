@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import gevent
@@ -82,12 +83,16 @@ class GracefulWorker(GeventWorker):
         try:
             if has_short_way(req, addr, listener_name):
                 environ = plain_environ(req, sock, addr, listener_name)
+                req.headers = []
             else:
                 response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, OneWriteResponse)
             self.count_request()
             if not self.alive or not self.keeps_alive:
                 response.force_close()
-            self.answer(environ, response)
+            pieces = self.wsgi(environ, response.start_response)
+            # A stream lives long and needs it no more.
+            del environ
+            self.send(pieces, response)
         except gevent.GreenletExit:
             raise StopIteration from None
         except (StopIteration, OSError):
@@ -111,12 +116,13 @@ class GracefulWorker(GeventWorker):
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
 
-    def answer(self, environ: dict[str, Any], response: OneWriteResponse) -> None:
-        """Run the application, and send what it answers piece by piece."""
-        pieces = self.wsgi(environ, response.start_response)
+    def send(self, pieces: Iterable[bytes], response: OneWriteResponse) -> None:
+        """What the application answers, piece by piece."""
         try:
             for piece in pieces:
                 response.write(piece)
+                # While the next is awaited, nobody holds the last.
+                del piece
             response.close()
         finally:
             if hasattr(pieces, "close"):

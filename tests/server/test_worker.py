@@ -194,6 +194,30 @@ def test_a_header_that_would_bring_another_is_a_500(served_alike: Callable[..., 
     assert b"Set-Cookie" not in got
 
 
+def test_a_stream_holds_neither_its_environ_nor_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "RequestParser", RequestParser)
+    gone: list[bytes] = []
+    seen: list[list[bytes]] = []
+
+    class Piece(bytes):
+        def __del__(self) -> None:
+            gone.append(bytes(self))
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        environ["test.marker"] = Piece(b"environ")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return stream()
+
+    def stream() -> Iterator[bytes]:
+        for text in (b"one", b"two"):
+            yield Piece(text)
+            seen.append([*gone])
+
+    got, _, _ = served(GracefulWorker, application, Socket(GET))
+    assert b"one" in got
+    assert seen == [[b"environ", b"one"], [b"environ", b"one", b"two"]]
+
+
 def test_a_client_that_leaves(served_alike: Callable[..., Any]) -> None:
     def application(environ: dict[str, Any], start_response: Any) -> Pieces:
         start_response("200 OK", [("Content-Type", "text/plain")])
