@@ -18,6 +18,7 @@ EXTENSIONS = {
 """Field -> how the names of its betas begin, and the one to ask for if the client asked for none; `Extra inputs are not
 permitted` answers the field without it."""
 BETA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ASKED_BY = frozenset(["anthropic_beta", "extra_headers"])
 
 
 def extensions(chat_request: Block, profile: Profile, report: Report) -> Block:
@@ -39,6 +40,8 @@ def betas(chat_request: Block, sent: Block) -> tuple[str, ...]:
 
     Raises InvalidRequest for what cannot stand in a header.
     """
+    if not sent and _ASKED_BY.isdisjoint(chat_request):
+        return ()
     path, wish = "anthropic_beta", chat_request.get("anthropic_beta")
     if wish is None:
         headers = an_object(chat_request.get("extra_headers") or {}, "extra_headers")

@@ -94,6 +94,8 @@ def a_number(value: Any, path: str) -> float:
 
 def between(value: float, lowest: float, highest: float, path: str) -> None:
     """Raises InvalidRequest unless lowest <= value <= highest; OpenAI's `…_below_min_value` texts."""
+    if lowest <= value <= highest:
+        return
     number = "integer" if isinstance(value, int) else "decimal"
     if value < lowest:
         raise InvalidRequest(

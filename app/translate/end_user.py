@@ -15,10 +15,13 @@ _MAX_LENGTH = 512
 """`metadata.user_id: String should have at most 512 characters` (observed pattern)."""
 _PERSONAL = re.compile(r"[^\s@]@[^\s@]|^\+?[\d\s().-]{7,}$")
 """An e-mail address or phone number, which Anthropic asks not to be sent."""
+_NAMED_BY = frozenset(["user", "safety_identifier", "user_id", "metadata"])
 
 
 def end_user_id(chat_request: Block, report: Report) -> str | None:
     """The first of the fields that name the user; what looks personal or is too long goes as a fingerprint."""
+    if _NAMED_BY.isdisjoint(chat_request):
+        return None
     metadata = chat_request.get("metadata") or {}
     if metadata.keys() - {"user_id"}:
         report.ignore("metadata")

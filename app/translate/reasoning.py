@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.known_models import ALL_EFFORTS
 from app.profiles import Profile
@@ -45,8 +45,7 @@ class Reasoning:
     """Anthropic's `thinking.display`, where the client set it."""
 
 
-@dataclass(frozen=True)
-class Conflict:
+class Conflict(NamedTuple):
     """What thinking cannot go together with in one request.
 
     `yields_to` names it (a forced tool, a prefill). `loop_lost`: the thinking that an open tool loop began with cannot
@@ -57,14 +56,17 @@ class Conflict:
     loop_lost: bool = False
 
 
-@dataclass(frozen=True)
-class ThinkingPlan:
+class ThinkingPlan(NamedTuple):
     """What goes upstream; `active` tells whether the model will think, asked or by default."""
 
     thinking: Block | None
     effort: str | None
     max_tokens: int
     active: bool
+
+
+_WISHES = frozenset(["thinking", "reasoning", "reasoning_effort", "chat_template_kwargs", "enable_thinking"])
+_NO_WISH = Reasoning()
 
 
 def reasoning(chat_request: Block, report: Report) -> Reasoning:
@@ -74,9 +76,11 @@ def reasoning(chat_request: Block, report: Report) -> Reasoning:
     `{"thinking": {"type": "enabled"}, "reasoning_effort": "max"}` is DeepSeek's form. Whatever says something else than
     the wish that won is reported as ignored.
     """
+    if _WISHES.isdisjoint(chat_request):
+        return _NO_WISH
     wishes = list(_wishes(chat_request, report))
     if not wishes:
-        return Reasoning()
+        return _NO_WISH
     wish = wishes[0]
     if wish.on and not wish.budget:
         told = next((other for other in wishes if other.effort), wish)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.errors import InvalidRequest
 from app.profiles import Profile
@@ -19,7 +20,7 @@ from app.translate.messages import History, HistoryReader
 from app.translate.parameters import check_parameters
 from app.translate.reasoning import Conflict, Reasoning, ThinkingPlan, reasoning, thinking_plan
 from app.translate.report import Report
-from app.translate.response_format import JsonPlan, json_format, json_plan
+from app.translate.response_format import NO_JSON, JsonPlan, json_format, json_plan
 from app.translate.sampling import sampling, stop_sequences
 from app.translate.thinking_blocks import Remembered
 from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
@@ -63,8 +64,7 @@ class AnswerForm:
         return self.tools.get(sent_name) or ToolForm(self.names.restored(sent_name))
 
 
-@dataclass(frozen=True)
-class Translation:
+class Translation(NamedTuple):
     """A Messages request, the betas it needs, how to answer, and what was not quite mapped."""
 
     body: Block
@@ -113,12 +113,17 @@ class _Request:
         plan = self._json_plan(box, choice, history, bool(wish.on))
         choice, hint = possible_choice(plan.choice or choice, box, history.tool_names, profile, report)
         thinking = self._thinking(wish, choice, history)
-        body: Block = {"model": upstream_model, "max_tokens": thinking.max_tokens}
-        body |= _system(history, plan.hint, hint) | {"messages": history.messages} | self._tools(box, choice)
-        body |= _output(thinking, plan) | sampling(chat_request, profile, thinking.active, report)
-        body |= self._rest()
-        extended = extensions(chat_request, profile, report)
-        body |= extended
+        body: Block = {
+            "model": upstream_model,
+            "max_tokens": thinking.max_tokens,
+            **_system(history, plan.hint, hint),
+            "messages": history.messages,
+            **self._tools(box, choice),
+            **_output(thinking, plan),
+            **sampling(chat_request, profile, thinking.active, report),
+            **self._rest(),
+        }
+        body |= (extended := extensions(chat_request, profile, report))
         asked = cache_control({"cache_control": chat_request.get("cache_control")}, "")
         place_breakpoints(body, asked, self._options.auto_cache_control, profile, report)
         for name in profile.refused_fields:
@@ -145,7 +150,7 @@ class _Request:
     def _json_plan(self, box: Toolbox, choice: ToolChoice | None, history: History, thinks: bool) -> JsonPlan:
         format = json_format(self._chat_request)
         if format is None:
-            return JsonPlan()
+            return NO_JSON
         return json_plan(format, self._profile, box, choice, history, thinks, self._report)
 
     def _thinking(self, wish: Reasoning, choice: ToolChoice | None, history: History) -> ThinkingPlan:
@@ -158,15 +163,15 @@ class _Request:
         return thinking_plan(wish, profile, self._max_tokens(), default, conflict, self._report)
 
     def _max_tokens(self) -> int | None:
-        names = [name for name in _LIMITS if self._chat_request.get(name) is not None]
-        if not names:
+        newer, older = (self._chat_request.get(name) for name in _LIMITS)
+        name, wanted = (_LIMITS[1], older) if newer is None else (_LIMITS[0], newer)
+        if wanted is None:
             return None
-        wanted, *others = (int(self._chat_request[name]) for name in names)
-        if any(other != wanted for other in others):
-            self._report.ignore(names[1])
-        fitting = _at_most(wanted, self._profile.max_output_tokens)
+        if older is not None and older != wanted:
+            self._report.ignore(_LIMITS[1])
+        fitting = _at_most(int(wanted), self._profile.max_output_tokens)
         if fitting != wanted:
-            self._report.adjust(names[0], fitting)
+            self._report.adjust(name, fitting)
         return fitting
 
     def _tools(self, box: Toolbox, choice: ToolChoice | None) -> Block:
@@ -205,8 +210,9 @@ class _Request:
 
     def _answer_form(self, requested_model: str, box: Toolbox, plan: JsonPlan) -> AnswerForm:
         stream_options = self._chat_request.get("stream_options") or {}
-        for name in ("include_usage", "include_obfuscation"):
-            optional_boolean(stream_options, name, "stream_options")
+        if stream_options:
+            for name in ("include_usage", "include_obfuscation"):
+                optional_boolean(stream_options, name, "stream_options")
         json_answer = "tool" if plan.tool else "text" if plan.hint else None
         include_usage = stream_options.get("include_usage") is True
         return AnswerForm(requested_model, box.names, box.forms, box.legacy, json_answer, include_usage)

@@ -37,6 +37,9 @@ class JsonPlan:
     choice: ToolChoice | None = None
 
 
+NO_JSON = JsonPlan()
+
+
 def json_format(chat_request: Block) -> JsonFormat | None:
     """The wish in `response_format`; None for text. Raises InvalidRequest for an unknown or incomplete one."""
     wish = chat_request.get("response_format")

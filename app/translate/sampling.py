@@ -58,7 +58,9 @@ def _fitting(name: str, value: float, profile: Profile, report: Report) -> float
 def stop_sequences(chat_request: Block, profile: Profile, report: Report) -> list[str]:
     """The legal ones of `stop`: `each stop sequence must contain non-whitespace` (observed message)."""
     stop = chat_request.get("stop")
-    words = [stop] if isinstance(stop, str) else list(stop or ())
+    if stop is None:
+        return []
+    words = [stop] if isinstance(stop, str) else list(stop)
     sequences = list(dict.fromkeys(word for word in words if not is_blank(word)))
     if len(sequences) < len(set(words)) or (sequences and not profile.stop_sequences):
         report.ignore("stop")

@@ -66,12 +66,17 @@ class Toolbox:
         self.forms[sent_name] = form
 
 
+_OFFERS = frozenset(["tools", "functions"])
+
+
 def toolbox(chat_request: Block, profile: Profile, report: Report) -> Toolbox:
     """The tools that `tools` or the legacy `functions` offer.
 
     Raises InvalidRequest for a tool that is neither a function, a custom tool nor Anthropic's own.
     """
     box = Toolbox(ToolNames(profile.tool_name_length))
+    if _OFFERS.isdisjoint(chat_request):
+        return box
     reader = _ToolReader(box, profile, report)
     offered = an_array(chat_request.get("tools") or [], "tools")
     for index, tool in enumerate(offered):

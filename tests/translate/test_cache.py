@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from app.profiles import Profile
 from tests.translate.requests import WEATHER, Json, body, call, result, text, translation, user
 
@@ -62,6 +64,17 @@ def test_a_mark_on_the_request_means_its_last_block() -> None:
     assert sent["messages"][0]["content"] == [text("a"), text("b") | LONG]
     five = [text(str(number)) | MARK for number in range(4)]
     assert len(marks(body(user(five), user("end"), cache_control={"type": "ephemeral"}))) == 4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"tools": [WEATHER | MARK]}, {"system": [text("s") | MARK]}, MARK, {"cache_control": {}}],
+)
+def test_a_mark_counts_where_the_messages_are_plain_texts(fields: Json) -> None:
+    assert marks(body(user("hi"), **fields)) == [MARK["cache_control"]]
+    found = translation(user("hi"), profile=Profile(cache_control=False), model="m", **fields)
+    assert marks(found.body) == []
+    assert found.ignored == ("cache_control",)
 
 
 def test_breakpoints_of_the_proxys_own() -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.profiles import profile_for
+from app.translate.parameters import PARAMETERS
 from app.translate.request import Options, Translation, messages_request
 from app.translate.turns import CONTINUE, PLACEHOLDER
 from tests.fake_upstream import LEGACY, LEGAL_HEADERS, ModelProfile, refusal
@@ -170,6 +171,30 @@ def test_the_same_history_gives_the_same_bytes(upstream: tuple[str, str], drawn:
     first = json.dumps(translated(request, host, model).body)
     assert json.dumps(translated(copy.deepcopy(request), host, model).body) == first
     assert request == before
+
+
+TALKS = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["system", "user", "assistant"]), "content": st.sampled_from(["Hi.", "So? \n", " "])}
+    ),
+    min_size=1,
+    max_size=6,
+)
+OPTIONS = st.fixed_dictionaries({"auto_cache_control": st.booleans()})
+
+
+@EXAMPLES
+@given(ANY_UPSTREAM, chat_requests().map(lambda drawn: drawn[0]) | st.builds(dict, messages=TALKS), OPTIONS)
+def test_a_null_means_the_same_as_leaving_the_field_out(
+    upstream: tuple[str, str], request: Json, options: dict[str, bool]
+) -> None:
+    """So what is told by a missing field alone, and read the short way, comes to what the long way gives."""
+    host, model = upstream
+    nulls = request | {name: None for name in PARAMETERS if name not in request}
+    nulls["messages"] = [{"name": None, "cache_control": None} | message for message in request["messages"]]
+    short, long = translated(request, host, model, **options), translated(nulls, host, model, **options)
+    assert json.dumps(long.body) == json.dumps(short.body)
+    assert (long.betas, long.ignored, long.adjusted) == (short.betas, short.ignored, short.adjusted)
 
 
 def uncached(value: Any) -> Any:
