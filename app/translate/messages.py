@@ -7,7 +7,6 @@ the results of each assistant turn first in the user turn behind it, in call ord
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from app.profiles import Profile
@@ -15,26 +14,22 @@ from app.translate.assistant import Call, assistant_text, calls
 from app.translate.cache import cache_control
 from app.translate.call_index import CallIndex
 from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
-from app.translate.content import Block, text_blocks, user_blocks
+from app.translate.content import Block, is_blank, text_block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
 from app.translate.report import Report
 from app.translate.thinking_blocks import Remembered, Thought, interleaved, replayed_thinking
 from app.translate.tools import Toolbox
-from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
-
-
-@dataclass(frozen=True)
-class History:
-    """`system` blocks and the messages of a conversation, plus what the request as a whole must know of them."""
-
-    system: list[Block]
-    messages: list[Block]
-    tool_names: list[str]
-    """Names sent upstream of the tools that the history calls, in order."""
-    prefilled: bool
-    """Whether the conversation ends with an assistant turn that the model continues."""
-    thinking_lost: bool
-    """Whether the open tool loop lacks the thinking block that it must start with when thinking is enabled."""
+from app.translate.turns import (
+    AssistantTurn,
+    History,
+    Turn,
+    UserTurn,
+    begin_legally,
+    end_legally,
+    thinking_lost,
+    tool_result,
+    written,
+)
 
 
 class HistoryReader:
@@ -51,6 +46,8 @@ class HistoryReader:
         self._calls = CallIndex()
         self._system: list[Block] = []
         self._turns: list[Turn] = []
+        self._called: list[str] = []
+        self._only_texts = True
         self._continuable: AssistantTurn | None = None
         """The assistant turn that the next assistant message belongs to."""
 
@@ -59,32 +56,52 @@ class HistoryReader:
 
         Raises InvalidRequest with the path of a message or part that no reading makes sense of.
         """
-        self._system += text_blocks(system, "system")
+        if system is not None:
+            self._system += text_blocks(system, "system")
+            self._only_texts = isinstance(system, str)
         for index, message in enumerate(messages):
-            path = f"messages[{index}]"
-            self._known = self._remembered.get(index, ())
-            message = an_object(message, path)
-            role = message.get("role")
-            if role is None:
-                raise missing(f"{path}.role")
-            reader = _ROLES.get(role) if isinstance(role, str) else None
-            if reader is None:
-                expected = "'system', 'developer', 'user', 'assistant', 'tool', and 'function'"
-                raise invalid_value(f"{path}.role", expected, role)
-            if "name" in message and optional_string(message, "name", path) and role not in {"tool", "function"}:
-                self._report.ignore("messages[].name")
-            blocks = reader(self, message, path)
-            if blocks and (mark := cache_control(message, path)):
-                # On a whole message it means the last block.
-                blocks[-1].update(mark)
-        return self._written()
+            if index in self._remembered or not self._read_text(message):
+                self._only_texts = False
+                self._known = self._remembered.get(index, ())
+                self._read(message, f"messages[{index}]")
+        sent = written(self._turns, self._profile, self._report)
+        begin_legally(sent, self._system, self._report)
+        prefilled = end_legally(sent, self._profile, self._report)
+        lost = not self._only_texts and thinking_lost(sent)
+        return History(self._system, sent, self._called, prefilled, lost, self._only_texts)
 
-    def _written(self) -> History:
-        messages = written(self._turns, self._profile, self._report)
-        begin_legally(messages, self._system, self._report)
-        prefilled = end_legally(messages, self._profile, self._report)
-        used = [call["name"] for t in self._turns if isinstance(t, AssistantTurn) for call in t.calls]
-        return History(self._system, messages, used, prefilled, thinking_lost(messages))
+    def _read_text(self, message: Any) -> bool:
+        """Read a message that is a role and a text, as most are, as `_read` would; False for any other."""
+        if not isinstance(message, dict) or len(message) != 2:
+            return False
+        role, text = message.get("role"), message.get("content")
+        if not isinstance(text, str) or is_blank(text):
+            return False
+        if role == "user":
+            self._append_user(UserTurn([text_block(text)]))
+        elif role == "assistant":
+            self._turn_for(calling=False).said.append(text_block(text))
+        elif role == "system" and not self._turns:
+            self._system.append(text_block(text))
+        else:
+            return False
+        return True
+
+    def _read(self, message: Any, path: str) -> None:
+        message = an_object(message, path)
+        role = message.get("role")
+        if role is None:
+            raise missing(f"{path}.role")
+        reader = _ROLES.get(role) if isinstance(role, str) else None
+        if reader is None:
+            expected = "'system', 'developer', 'user', 'assistant', 'tool', and 'function'"
+            raise invalid_value(f"{path}.role", expected, role)
+        if optional_string(message, "name", path) and role not in {"tool", "function"}:
+            self._report.ignore("messages[].name")
+        blocks = reader(self, message, path)
+        if blocks and (mark := cache_control(message, path)):
+            # On a whole message it means the last block.
+            blocks[-1].update(mark)
 
     def _read_system(self, message: Block, path: str) -> list[Block]:
         blocks = text_blocks(message.get("content"), f"{path}.content")
@@ -141,11 +158,7 @@ class HistoryReader:
         turn = self._turn_for(bool(made))
         if thinking:
             text = interleaved(text, [t for t in thinking if not 0 < t.calls < len(made)], ends=not made)
-            turn.say(text)
-        else:
-            turn.said += text
-        if not made:
-            return text
+        turn.say(text)
         blocks = [self._call(turn, call) for call in made]
         for thought in thinking:
             if 0 < thought.calls < len(made):
@@ -168,6 +181,7 @@ class HistoryReader:
         input = call.input(self._box.forms.get(name), self._report)
         block = {"type": "tool_use", "id": id, "name": name, "input": input} | call.marks
         turn.calls.append(block)
+        self._called.append(name)
         self._calls.add(turn, id, call.id, call.name)
         return block
 
@@ -204,7 +218,7 @@ class HistoryReader:
             turn.say(self._continuable.said)
             self._turns.pop()
         self._continuable = None
-        turn.results[sent_id] = result = _tool_result(sent_id, content) | marks
+        turn.results[sent_id] = result = tool_result(sent_id, content) | marks
         return [result]
 
     def _answered_call(self, message: Block, path: str) -> tuple[AssistantTurn, str] | None:
@@ -223,14 +237,6 @@ _CARRIERS = frozenset(
     ["thinking_blocks", "reasoning_details", "provider_specific_fields", "reasoning_content", "reasoning"]
 )
 """Fields in which clients send thinking back."""
-
-
-def _tool_result(sent_id: str, content: list[Block]) -> Block:
-    result: Block = {"type": "tool_result", "tool_use_id": sent_id}
-    if content:
-        plain = len(content) == 1 and content[0].keys() == {"type", "text"}
-        result["content"] = content[0]["text"] if plain else content
-    return result
 
 
 _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {

@@ -16,7 +16,7 @@ from app.translate.content import Block, text_block
 from app.translate.end_user import end_user_id
 from app.translate.identifiers import ToolNames
 from app.translate.media import check_images
-from app.translate.messages import History, HistoryReader
+from app.translate.messages import HistoryReader
 from app.translate.parameters import check_parameters
 from app.translate.reasoning import Conflict, Reasoning, ThinkingPlan, reasoning, thinking_plan
 from app.translate.report import Report
@@ -25,6 +25,7 @@ from app.translate.sampling import sampling, stop_sequences
 from app.translate.thinking_blocks import Remembered
 from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
 from app.translate.tools import Toolbox, ToolForm, loaded, toolbox
+from app.translate.turns import History
 from app.translate.web_search import web_search_tool
 
 _SERVICE_TIERS = {
@@ -124,8 +125,7 @@ class _Request:
             **self._rest(),
         }
         body |= (extended := extensions(chat_request, profile, report))
-        asked = cache_control({"cache_control": chat_request.get("cache_control")}, "")
-        place_breakpoints(body, asked, self._options.auto_cache_control, profile, report)
+        self._place_breakpoints(body, history)
         for name in profile.refused_fields:
             if name not in _NEEDED and body.pop(name, None) is not None:
                 report.ignore(name)
@@ -144,8 +144,16 @@ class _Request:
             )
         reader = HistoryReader(self._profile, box, remembered, self._report)
         history = reader.read(messages, self._chat_request.get("system"))
-        check_images(history.messages, self._profile)
+        if not history.only_texts:
+            check_images(history.messages, self._profile)
         return history
+
+    def _place_breakpoints(self, body: Block, history: History) -> None:
+        automatic, asked = self._options.auto_cache_control, self._chat_request.get("cache_control")
+        if history.only_texts and "tools" not in body and asked is None and not automatic:
+            return
+        mark = cache_control({"cache_control": asked}, "")
+        place_breakpoints(body, mark, automatic, self._profile, self._report)
 
     def _json_plan(self, box: Toolbox, choice: ToolChoice | None, history: History, thinks: bool) -> JsonPlan:
         format = json_format(self._chat_request)

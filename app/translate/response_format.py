@@ -8,12 +8,12 @@ from typing import Any
 
 from app.profiles import Profile
 from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
-from app.translate.messages import History
 from app.translate.native_schema import StrictBudget
 from app.translate.report import Report
 from app.translate.schema import tool_schema
 from app.translate.tool_choice import ToolChoice
 from app.translate.tools import Toolbox, ToolForm
+from app.translate.turns import History
 
 Block = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.profiles import Profile
 from app.translate.content import text_block
@@ -63,6 +63,29 @@ class UserTurn:
 
 
 Turn = AssistantTurn | UserTurn
+
+
+class History(NamedTuple):
+    """`system` blocks and the messages of a conversation, plus what the request as a whole must know of them."""
+
+    system: list[Block]
+    messages: list[Block]
+    tool_names: list[str]
+    """Names sent upstream of the tools that the history calls, in order."""
+    prefilled: bool
+    """Whether the conversation ends with an assistant turn that the model continues."""
+    thinking_lost: bool
+    """Whether the open tool loop lacks the thinking block that it must start with when thinking is enabled."""
+    only_texts: bool
+    """Whether there is nothing but texts: no media, calls, thinking or marks."""
+
+
+def tool_result(sent_id: str, content: list[Block]) -> Block:
+    result: Block = {"type": "tool_result", "tool_use_id": sent_id}
+    if content:
+        plain = len(content) == 1 and content[0].keys() == {"type", "text"}
+        result["content"] = content[0]["text"] if plain else content
+    return result
 
 
 def written(turns: Sequence[Turn], profile: Profile, report: Report) -> list[Block]:
