@@ -16,9 +16,11 @@ class Waits:
 
     def __init__(self) -> None:
         self.count = 0
+        self.began = threading.Event()
 
     def wait(self, direction: int, patience: Patience) -> bool:
         self.count += 1
+        self.began.set()
         return True
 
     def close(self) -> None: ...
@@ -60,6 +62,7 @@ def test_a_request_that_is_taken_in_parts(joined: Joined) -> None:
     taken: list[bytes] = []
 
     def read() -> None:
+        joined.waits.began.wait(10)
         while sum(map(len, taken)) < len(request):
             taken.append(joined.peer.recv(1 << 20))
 
