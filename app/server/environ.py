@@ -33,7 +33,7 @@ def has_short_way(request: BoundedRequest, client: object, server: object) -> bo
 def plain_environ(request: BoundedRequest, sock: Any, client: Any, server: Any) -> dict[str, Any]:
     """The environ of a request whose `has_short_way` is true; without `wsgi.early_hints`, which nobody here sends."""
     environ = dict(_constant(request.cfg))
-    for name, value in request.headers:
+    for name, value in request.fields.items():
         environ[_key(name)] = value
     environ["wsgi.input"] = request.body
     environ["gunicorn.socket"] = sock

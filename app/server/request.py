@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from gunicorn.http import message, parser
@@ -15,20 +15,21 @@ searches what there is of an unfinished head: 150 connections with 0.8 MB each s
 
 _REQUEST_LINE = re.compile(r'(GET|POST) ((/(?!/)[!"$->@-~]*)(?:\?([!"$-~]*))?) HTTP/1\.1')
 """Method, target, path, query: printable ASCII without a fragment."""
-_FIELD_LINE = re.compile(r"^([A-Za-z0-9-]+):[\t ]*([\t -~]*)\r\n", re.MULTILINE)
+_FIELD_LINE = re.compile(r"^([A-Za-z0-9-]{1,64}):[\t ]*([\t -~]*)\r\n", re.MULTILINE)
+"""Name and value; names are kept below, so a long one is not plain."""
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _PERSISTENCE = {"keep-alive": False, "close": True}
 """What `Connection` may say: whether the connection ends after the answer."""
 
 
 class PlainHead(NamedTuple):
-    """A head that every parser reads alike; `size` in bytes, with the empty line."""
+    """A head that every parser reads alike: its fields by upper-case name, its `size` in bytes with the empty line."""
 
     method: str
     target: str
     path: str
     query: str
-    headers: list[tuple[str, str]]
+    fields: dict[str, str]
     content_length: int
     closes: bool
     size: int
@@ -53,6 +54,10 @@ def limits(cfg: Any) -> Limits | None:
     return Limits(*sizes, frozenset(names))
 
 
+_upper_case = lru_cache(maxsize=512)(str.upper)
+"""Shared by all requests: an open stream keeps the names of its fields."""
+
+
 def plain_head(data: bytes, within: Limits) -> PlainHead | None:
     """The head at the start of `data`, if all of it is there and nothing about it is odd.
 
@@ -67,14 +72,14 @@ def plain_head(data: bytes, within: Limits) -> PlainHead | None:
         return None
     if len(line) > within.line or len(lines) > within.field_bytes:
         return None
-    headers = {name.upper(): value.rstrip("\t ") for name, value in fields}
-    length, closes = headers.get("CONTENT-LENGTH", "0"), headers.get("CONNECTION", "keep-alive").lower()
-    if len(headers) != len(fields) or not headers.keys().isdisjoint(within.names):
+    values = {_upper_case(name): value.rstrip("\t ") for name, value in fields}
+    length, closes = values.get("CONTENT-LENGTH", "0"), values.get("CONNECTION", "keep-alive").lower()
+    if len(values) != len(fields) or not values.keys().isdisjoint(within.names):
         return None
     if not _LENGTH.fullmatch(length) or closes not in _PERSISTENCE:
         return None
     method, target, path, query = asked.groups("")
-    return PlainHead(method, target, path, query, list(headers.items()), int(length), _PERSISTENCE[closes], end + 2)
+    return PlainHead(method, target, path, query, values, int(length), _PERSISTENCE[closes], end + 2)
 
 
 class BoundedRequest(message.Request):
@@ -85,7 +90,6 @@ class BoundedRequest(message.Request):
 
     max_buffer_headers = property(lambda self: HEAD_BYTES, lambda self, derived: None)
     is_plain = False
-    proxy_protocol_info: Any = None
     fragment = ""
     version = (1, 1)
     scheme = "http"
@@ -99,13 +103,18 @@ class BoundedRequest(message.Request):
                 unreader.unread(data)
             super().__init__(cfg, unreader, peer_addr, req_number)
             return
-        self.is_plain = True
+        self.is_plain, self.proxy_protocol_info = True, None
         self.cfg, self.unreader, self.req_number = cfg, unreader, req_number
         self.peer_addr = self.remote_addr = peer_addr
-        self.method, self.uri, self.path, self.query, self.headers, length, self.must_close, size = head
+        self.method, self.uri, self.path, self.query, self.fields, length, self.must_close, size = head
         self.trailers: list[tuple[str, str]] = []
         unreader.unread(data[size:])
         self.body = Body(LengthReader(unreader, length))
+
+    @cached_property
+    def headers(self) -> list[tuple[str, str]]:
+        """Of a plain head, for who asks; gunicorn's own parser sets it."""
+        return list(self.fields.items())
 
     def should_close(self) -> bool:
         return self.must_close if self.is_plain else bool(super().should_close())

@@ -201,6 +201,7 @@ def test_what_clients_send_is_plain() -> None:
         "Name: a\rb",
         "Name: a\x0bb",
         "Name: \xe9",
+        f"{'Name' * 17}: long",
     ],
 )
 def test_what_could_be_read_in_two_ways_is_not_plain(odd: str) -> None:

@@ -44,6 +44,16 @@ def test_what_the_socket_does_not_take_at_once_follows() -> None:
     assert body == b"9\r\ndata: 1\n\n\r\n0\r\n\r\n"
 
 
+def test_no_attribute_comes_late() -> None:
+    """Responses share the names of their attributes; where some come late, and many are open, each has its own."""
+    response = OneWriteResponse(request(), Narrow(), CONFIG)
+    first = set(vars(response))
+    response.start_response("200 OK", [("content-type", "text/plain")])
+    response.write(b"one")
+    response.close()
+    assert set(vars(response)) == first
+
+
 def kept(kind: type[wsgi.Response], status: str, headers: list[tuple[str, str]], method: str) -> Any:
     """What a response makes of its headers."""
     response = kind(request(method), Narrow(), CONFIG)

@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 from gunicorn import http
+from gunicorn.http import message
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.server.request import RequestParser
@@ -146,6 +147,21 @@ def test_requests_of_a_connection_are_answered_one_after_the_other(
     served_alike: Callable[..., Any], pieces: tuple[bytes, ...]
 ) -> None:
     served_alike(echo, *pieces)
+
+
+def test_a_request_has_all_its_attributes_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a response has, whose test says why."""
+    found: list[tuple[set[str], message.Request]] = []
+
+    class Noted(RequestParser):
+        def __next__(self) -> message.Request:
+            found.append((set(), super().__next__()))
+            found[-1][0].update(vars(found[-1][1]))
+            return found[-1][1]
+
+    monkeypatch.setattr(http, "RequestParser", Noted)
+    served(GracefulWorker, echo, Socket(POST))
+    assert [set(vars(asked)) for _, asked in found] == [first for first, _ in found]
 
 
 def test_a_body_that_nobody_read_is_no_request(served_alike: Callable[..., Any]) -> None:
