@@ -36,6 +36,8 @@ class GracefulWorker(GeventWorker):
 
     def init_process(self) -> None:
         http.RequestParser = RequestParser
+        # Nobody asks a greenlet where it was spawned.
+        gevent.config.track_greenlet_tree = False
         super().init_process()
 
     def end_by_signals_while_loading(self) -> None:
