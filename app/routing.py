@@ -12,7 +12,7 @@ from app.settings import Settings
 _IMAGE_TYPES = ("image", "image_url", "input_image")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """`requested_model` is what the client reads in its answer, `upstream_model` what serves it."""
 

@@ -14,7 +14,7 @@ from app.upstream import Upstream
 from app.waiting import Client
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Services:
     """Settings and the long-lived objects built of them."""
 
@@ -32,7 +32,7 @@ class Services:
         return overridden(profile, model, overrides) if overrides else profile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who sent a request: headers by lower-case name, the keys that go upstream for it, and its connection."""
 

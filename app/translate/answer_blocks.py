@@ -13,7 +13,7 @@ Block = dict[str, Any]
 Deltas = list[Block]
 
 
-@dataclass
+@dataclass(slots=True)
 class AnswerSoFar:
     """What the blocks of one answer share."""
 

@@ -23,7 +23,7 @@ _BLOCK_OF = {
 _DELTA_OF = {"text": "text_delta", "thinking": "thinking_delta"}
 
 
-@dataclass
+@dataclass(slots=True)
 class _OpenBlock:
     position: int
     kind: str

@@ -39,7 +39,7 @@ _LIMITS = ("max_completion_tokens", "max_tokens")
 _NEEDED = {"model", "messages", "max_tokens"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Options:
     """The settings that translation depends on."""
 
@@ -48,7 +48,7 @@ class Options:
     auto_cache_control: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AnswerForm:
     """What the way back must know of the request: tool names and forms, and how JSON was asked for."""
 

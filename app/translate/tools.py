@@ -30,7 +30,7 @@ CUSTOM_INPUT = "input"
 """The one property of the schema that stands in for a custom tool's free text."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ToolForm:
     """How the client wants one tool's calls back."""
 
@@ -47,7 +47,7 @@ class ToolForm:
         return not (self.custom or self.wrapped or self.renamed)
 
 
-@dataclass
+@dataclass(slots=True)
 class Toolbox:
     """The tools of one request, by the name sent upstream, in the client's order."""
 
