@@ -56,8 +56,7 @@ class EventCutter:
         rest = self._rest
         if not rest:
             if data.endswith(b"\n\n"):
-                # As nearly every read does.
-                return data
+                return data  # as nearly every read is
             end = _last_end(data, 0)
             rest += data[end:]
             whole = data[:end]
@@ -137,13 +136,12 @@ class EventReader:
             whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if not self._surrogates.pending and (plain := _plain_events(whole)) is not None:
             return plain
-        for frame in whole.split(b"\n\n"):
-            if frame:
-                event = plain_event(frame)
-                if event is None:
-                    events += self._odd_events(frame)
-                else:
-                    events += self._surrogates.feed(event) if self._surrogates.pending else (event,)
+        for frame in filter(None, whole.split(b"\n\n")):
+            event = plain_event(frame)
+            if event is None:
+                events += self._odd_events(frame)
+            else:
+                events += self._surrogates.feed(event) if self._surrogates.pending else (event,)
         return events
 
     def _odd_events(self, frame: bytes, cut: bool = False) -> list[Event]:
