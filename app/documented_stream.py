@@ -18,9 +18,10 @@ GROWN: Event = {"type": "content_block_delta"}
 _DELTA = (
     rb"event: content_block_delta\n"
     rb'data: \{"type":%(s)b"content_block_delta",%(s)b"index":%(s)b\1,%(s)b"delta":%(s)b'
-    # Few escapes, since a note is kept of each on the way; and no half of a surrogate pair.
-    rb'\{"type":%(s)b"%(kind)b",%(s)b"%(name)b":%(s)b"[^"\\\x00-\x1f]*'
-    rb'(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){0,99}"\} *\} *\n\n'
+    # Bounds, since a note is kept of each escape, and of a text without end each byte is given back again; and no half
+    # of a surrogate pair.
+    rb'\{"type":%(s)b"%(kind)b",%(s)b"%(name)b":%(s)b"[^"\\\x00-\x1f]{0,9999}'
+    rb'(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})[^"\\\x00-\x1f]{0,9999}){0,99}"\} *\} *\n\n'
 )
 
 

@@ -193,6 +193,7 @@ ODD_TEXTS = st.sampled_from(
         b"",
         b'\\"',
         b"\\n" * 100,
+        b"x" * 10_000,
         b"\\u00e4",
         b"\\ud83d",
         b"\\ude00",
