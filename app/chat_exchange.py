@@ -19,17 +19,19 @@ from app.services import Caller, Services
 from app.sse import DONE, KEEPALIVE, encode
 from app.thinking_store import owner_of
 from app.tokens import estimate_input_tokens, estimate_text_tokens
+from app.translate.answer_blocks import Deltas
 from app.translate.call_keys import answer_keys, recalled
 from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import ChatStream
 from app.translate.error_body import openai_error
+from app.translate.message_events import message_events
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, messages_request
 from app.translate.response import chat_completion
 from app.translate.thinking_blocks import Remembered
 from app.translate.usage import Usage, input_tokens
 from app.upstream import Answer, Pending
-from app.upstream_events import AnswerEvents, buffered_events
+from app.upstream_events import AnswerEvents, buffered
 
 Event = dict[str, Any]
 
@@ -62,17 +64,25 @@ class ChatExchange(ProxiedExchange):
         """The whole chat completion. Raises InvalidRequest, UpstreamError, ClientGone."""
         self._translate()
         answer = self._whole(self._sent(keep_alive=False))
-        deltas = []
+        deltas: Deltas = []
         turn = self._turn()
         while True:
-            for event in _joined(buffered_events(answer), turn):
-                deltas += self._told.feed(event)
+            deltas += self._read(buffered(answer), turn)
             if turn is None or not turn.paused:
                 break
             answer = self._whole(self._continued(turn, keep_alive=False))
         deltas += self._told.end()
         self._finish()
         return chat_completion(self._told, deltas, self._estimate)
+
+    def _read(self, came: Event | list[Event], turn: ContinuedTurn | None) -> Deltas:
+        if isinstance(came, list):
+            events: Iterable[Event] = came
+        elif turn is None:
+            return self._told.read(came)
+        else:
+            events = message_events(came)
+        return [delta for event in _joined(events, turn) for delta in self._told.feed(event)]
 
     def _frames(self) -> Iterator[bytes]:
         self._translate()

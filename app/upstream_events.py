@@ -97,10 +97,13 @@ class AnswerEvents:
         return list(message_events(message_of(bytes(self._body), self._answer))) if self.ended else []
 
 
-def buffered_events(answer: Answer) -> list[Event]:
-    """All events of an answer that was not asked to stream. Raises UpstreamError."""
+def buffered(answer: Answer) -> Message | list[Event]:
+    """An answer that was not asked to stream: its message, or the events of a stream that came all the same.
+
+    Raises UpstreamError.
+    """
     body = answer.body()
     if not is_stream(answer, body[:1024]):
-        return list(message_events(message_of(body, answer)))
+        return message_of(body, answer)
     reader = EventReader()
     return [*reader.feed(body), *reader.end()]

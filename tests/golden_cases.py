@@ -42,7 +42,7 @@ from app.translate.request import Options, Translation, messages_request
 from app.translate.response import chat_completion
 from app.translate.upstream_error import read_error
 from app.upstream import Answer
-from app.upstream_events import AnswerEvents, buffered_events
+from app.upstream_events import AnswerEvents, buffered
 from tests.remembered import by_message
 
 FOLDER = Path(__file__).parent / "golden"
@@ -165,8 +165,8 @@ class GoldenCase:
         answer = self.upstream_says([self.buffered_body])
         if answer.status >= 400:
             raise read_error(answer.status, answer.body(), answer.headers)
-        told = self.chat_answer()
-        deltas = [delta for event in buffered_events(answer) for delta in told.feed(event)]
+        told, came = self.chat_answer(), buffered(answer)
+        deltas = told.read(came) if isinstance(came, dict) else [delta for event in came for delta in told.feed(event)]
         return chat_completion(told, [*deltas, *told.end()], self.estimate)
 
     def chunks(self, pieces: Iterable[bytes]) -> Iterator[Chunk]:

@@ -212,3 +212,20 @@ class RedactedThinkingBlock(ThinkingBlock):
     def closed(self) -> Deltas:
         data = self.block.get("data")
         return self._whole({"type": "redacted_thinking", "data": data}, data) if isinstance(data, str) else []
+
+
+_UNOPENED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
+"""What a delta for a block that was never opened belongs to; arguments without a tool's name are of no use."""
+
+
+def missing_block(delta: Block, block: AnswerBlock | None) -> str | None:
+    """The type of the block that `delta` should have been sent for, when it is not `block`.
+
+    Some upstreams never start a block, or let the text follow the thinking without a new one.
+    """
+    type = delta.get("type")
+    kind = _UNOPENED.get(type) if isinstance(type, str) else None
+    if kind is None or block is None:
+        return kind
+    misplaced = block.grows_by and block.grows_by != kind and isinstance(delta.get(kind), str) and delta[kind]
+    return kind if misplaced else None

@@ -17,6 +17,7 @@ from app.translate.answer_blocks import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    missing_block,
 )
 from app.translate.call_blocks import call_block
 from app.translate.growing_text import GrowingText
@@ -85,6 +86,21 @@ class ChatAnswer:
         reader = _EVENTS[self._state].get(kind) if isinstance(kind, str) else None
         return reader(self, event) if reader else []
 
+    def read(self, message: Event) -> Deltas:
+        """The deltas for a whole message, to its end: those for its events, but for the first, which tells the role."""
+        self._state = "open"
+        self.usage = merged_usage(self.usage, message.get("usage"))
+        self._note_stop(message)
+        if not message.get("stop_reason"):
+            # Some upstreams leave it out; the end of a whole message cannot be missing, so it is a plain one.
+            self.stop_reason = "end_turn"
+        deltas: Deltas = []
+        for block in message["content"]:
+            reader = self._reader_of(block if isinstance(block, dict) else {})
+            deltas += reader.opened()
+            deltas += reader.closed()
+        return deltas + self._stop({})
+
     def settle(self) -> None:
         """Hold what has come in less memory, between two reads: an answer may be of ten thousand deltas."""
         self._so_far.settle()
@@ -147,7 +163,7 @@ class ChatAnswer:
         deltas = block.grown(delta) if block else []
         if deltas:
             return deltas
-        kind = _missing_block(delta, block)
+        kind = missing_block(delta, block)
         return self._open(index, {"type": kind}) + self._grow_block(event) if kind else []
 
     def _close_block(self, event: Event) -> Deltas:
@@ -161,12 +177,15 @@ class ChatAnswer:
         self.usage = merged_usage(self.usage, event.get("usage"))
         delta = event.get("delta")
         if isinstance(delta, dict):
-            self.stop_reason = _text(delta.get("stop_reason")) or self.stop_reason
-            self._stop_sequence = _text(delta.get("stop_sequence")) or self._stop_sequence
-            details = delta.get("stop_details")
-            if isinstance(details, dict):
-                self._explanation = _text(details.get("explanation"))
+            self._note_stop(delta)
         return []
+
+    def _note_stop(self, told: Event) -> None:
+        self.stop_reason = _text(told.get("stop_reason")) or self.stop_reason
+        self._stop_sequence = _text(told.get("stop_sequence")) or self._stop_sequence
+        details = told.get("stop_details")
+        if isinstance(details, dict):
+            self._explanation = _text(details.get("explanation"))
 
     def _error(self, event: Event) -> Deltas:
         raise stream_error(event)
@@ -201,27 +220,11 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _missing_block(delta: Event, block: AnswerBlock | None) -> str | None:
-    """The type of the block that `delta` should have been sent for, when it is not `block`.
-
-    Some upstreams never start a block, or let the text follow the thinking without a new one.
-    """
-    type = delta.get("type")
-    kind = _UNOPENED.get(type) if isinstance(type, str) else None
-    if kind is None or block is None:
-        return kind
-    misplaced = block.grows_by and block.grows_by != kind and _text(delta.get(kind))
-    return kind if misplaced else None
-
-
 _BLOCKS: dict[str, type[AnswerBlock]] = {
     "text": TextBlock,
     "thinking": ThinkingBlock,
     "redacted_thinking": RedactedThinkingBlock,
 }
-_UNOPENED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
-"""What a delta for a block that was never opened belongs to; arguments without a tool's name are of no use."""
-
 _Reader = Callable[[ChatAnswer, Event], Deltas]
 _OPEN: dict[str, _Reader] = {
     "content_block_start": ChatAnswer._open_block,

@@ -77,6 +77,10 @@ INDEX = st.integers(0, 3) | st.none() | ANYTHING
 ODD_BLOCK = (
     BLOCK | ANYTHING | st.dictionaries(st.sampled_from(["type", "text", "input", "id", "name", "citations"]), ANYTHING)
 )
+ODD_MESSAGE = st.fixed_dictionaries(
+    {"content": st.lists(ODD_BLOCK, max_size=3)},
+    optional=dict.fromkeys(["stop_reason", "stop_sequence", "stop_details", "usage"], STOP_REASON | ANYTHING),
+)
 DELTA = st.one_of(
     st.fixed_dictionaries({"type": st.just("text_delta"), "text": TEXT | ANYTHING}),
     st.fixed_dictionaries({"type": st.just("thinking_delta"), "thinking": TEXT}),

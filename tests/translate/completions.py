@@ -5,13 +5,12 @@ from typing import Any
 
 from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import Chunk
-from app.translate.message_events import message_events
 from app.translate.response import chat_completion, folded
 
 
 def completion_of(message: dict[str, Any], answer: ChatAnswer) -> dict[str, Any]:
     """The completion for `message`; `answer` is a fresh one."""
-    return completion_of_events(message_events(message), answer)
+    return chat_completion(answer, answer.read(message))
 
 
 def completion_of_events(events: Iterable[dict[str, Any]], answer: ChatAnswer) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 
 from app.errors import UpstreamBroken, UpstreamRefusal
 from app.translate.chat_answer import ChatAnswer
-from app.translate.message_events import streamed_events
+from app.translate.message_events import message_events, streamed_events
 from app.translate.request import AnswerForm
 from app.translate.told_calls import ToldCall
-from tests.translate.answers import MESSAGE, forms
+from tests.translate.answers import MESSAGE, ODD_MESSAGE, forms
 from tests.translate.completions import completion_of, completion_of_events
 
 START = {"type": "message_start", "message": {"usage": {"input_tokens": 26, "output_tokens": 1}}}
@@ -49,6 +49,19 @@ def fed(answer: ChatAnswer, *events: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_message_and_its_stream_come_to_the_same(form: AnswerForm, message: dict[str, Any]) -> None:
     whole = completion_of(message, answer_of(form))
     assert completion_of_events(streamed_events(message), answer_of(form)) == whole
+
+
+@settings(max_examples=300)
+@given(forms(), MESSAGE | ODD_MESSAGE)
+def test_a_message_read_at_once_comes_to_the_same_as_its_events(form: AnswerForm, message: dict[str, Any]) -> None:
+    told: list[Any] = []
+    for completion in (completion_of, lambda message, answer: completion_of_events(message_events(message), answer)):
+        answer = answer_of(form)
+        try:
+            told.append((completion(message, answer), answer.ended, answer.usage, answer.thinking_by_call))
+        except UpstreamBroken as error:
+            told.append(str(error))
+    assert told[0] == told[1]
 
 
 @given(MESSAGE)
