@@ -127,10 +127,9 @@ class Exchange:
             data = self._receive()
             if data is None:
                 raise HeadPending(self)
-            self._head_bytes += len(data)
             if not data:
                 self._fail("The upstream closed the connection before it answered.")
-            self._parse(data)
+            self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not parser.head_complete:
                 self._fail("The upstream's answer has too many headers.")
         if parser.status < 200:
@@ -144,21 +143,19 @@ class Exchange:
         Raises UpstreamTimeout, ClientGone, and UpstreamBroken if the body was cut.
         """
         parser = self._parser
-        if not self._waits_for_more:
-            self._patience.begin(self._between_bytes)
-        self._waits_for_more = True
         while not parser.body:
             if parser.complete:
                 self._release()
                 return b""
+            if not self._waits_for_more:
+                self._patience.begin(self._between_bytes)
+                self._waits_for_more = True
             data = self._receive()
             if data is None:
                 return None
-            if data:
-                self._parse(data)
-            elif parser.ends_with_connection:
+            if not data and parser.ends_with_connection:
                 parser.end()
-            else:
+            elif not data:
                 self._fail("The upstream closed the connection in the middle of its answer.")
         self._waits_for_more = False
         body, parser.body = parser.body, []
@@ -192,26 +189,25 @@ class Exchange:
         with contextlib.suppress(ProxyError):
             while left > 0 and not self._parser.complete and (data := self._receive()):
                 left -= len(data)
-                self._parse(data)
         self._left_behind = False
         self.close()
 
     def _receive(self) -> bytes | None:
+        """The next bytes, parsed; None when the client should be kept alive first."""
         if self._connection is None:
             return b""
         try:
-            return self._connection.receive(self._patience)
+            data = self._connection.receive(self._patience)
+            if data:
+                self._parser.feed(data)
+            return data
+        except httptools.HttpParserError:
+            self._fail("The upstream's answer is not valid HTTP.")
         except OSError:
             self._fail("The connection to the upstream broke.")
         except BaseException:
             self._abort()
             raise
-
-    def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed(data)
-        except httptools.HttpParserError:
-            self._fail("The upstream's answer is not valid HTTP.")
 
     def _fail(self, message: str) -> NoReturn:
         self._abort()
