@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,6 @@ from app.pool import Pool
 from app.settings import Settings
 from app.waiting import Patience
 
-_ENDS_A_LINE = re.compile(r"[\r\n\0]")
 _SEND_OF_REQUESTS = requests.adapters.HTTPAdapter.send
 
 
@@ -87,11 +85,12 @@ class SocketAdapter(requests.adapters.HTTPAdapter):
         return exchange
 
     def _head(self, request: Outbound, url: str, length: int) -> bytes:
-        lines = [f"{request.method} {url} HTTP/1.1", f"Host: {self._host}"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        fields = [f"{name}: {value}" for name, value in request.headers.items()]
         if length or request.method == "POST":
-            lines.append(f"Content-Length: {length}")
-        if _ENDS_A_LINE.search("".join(lines)):
+            fields.append(f"Content-Length: {length}")
+        lines = [f"{request.method} {url} HTTP/1.1", f"Host: {self._host}", *fields]
+        text = "".join(lines)
+        if "\r" in text or "\n" in text or "\0" in text:
             raise InvalidRequest("A header of the request holds a line break.")
         return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
 
