@@ -54,6 +54,10 @@ class AnswerParser:
                 raise
             self._surplus = True
 
+    def close(self) -> None:
+        """Nothing more is fed. llhttp's parser holds this one: they would wait for the garbage collector."""
+        del self._parser
+
     def end(self) -> None:
         """The connection ended, and with it an answer without length."""
         self.complete = self._surplus = True
@@ -216,6 +220,7 @@ class Exchange:
     def _abort(self) -> None:
         """End the connection, whatever came on it so far."""
         if self._connection is not None:
+            self._parser.close()
             self._connection.close()
             self._connection = None
 
@@ -224,6 +229,7 @@ class Exchange:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        self._parser.close()
         if self._parser.reusable:
             self._give_back(connection)
         else:

@@ -1,6 +1,7 @@
 """The upstream's answers read in this process, where a wait blocks in `poll` as under `flask run`."""
 
 import contextlib
+import gc
 import select
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from app import upstream as upstream_module
 from app.errors import InvalidRequest, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from app.exchange import AnswerParser
 from app.settings import Settings
 from app.upstream import Answer, Pending, Upstream
 
@@ -139,6 +141,22 @@ def test_who_waits_for_an_answer_does_not_hold_the_request(raw: RawUpstream) -> 
     assert isinstance(pending, Pending)
     assert sys.getrefcount(body) == before
     pending.close()
+
+
+def test_what_read_an_answer_is_freed_without_the_collector(raw: RawUpstream) -> None:
+    def parsers() -> int:
+        return sum(isinstance(tracked, AnswerParser) for tracked in gc.get_objects())
+
+    upstream = upstream_at(raw)
+    gc.collect()
+    gc.disable()
+    try:
+        before = parsers()
+        assert body_of(upstream, "good")
+        sent(upstream, "silence-mid-body").close()
+        assert parsers() == before
+    finally:
+        gc.enable()
 
 
 def test_an_answer_that_is_too_large(raw: RawUpstream) -> None:
