@@ -85,7 +85,7 @@ class GracefulWorker(GeventWorker):
         try:
             if has_short_way(req, addr, listener_name):
                 environ = plain_environ(req, sock, addr, listener_name)
-                req.headers = []
+                req.fields = {}
             else:
                 response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, OneWriteResponse)
             self.count_request()
