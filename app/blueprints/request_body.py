@@ -50,7 +50,7 @@ def _body(asked: Inbound) -> bytes:
     if expected is not None and expected > limit:
         raise _too_large(limit)
     try:
-        with time_limit(asked.settings.client_body_timeout):
+        with contextlib.nullcontext() if _is_here(asked) else time_limit(asked.settings.client_body_timeout):
             body = _read(asked, limit)
     except TookTooLong:
         raise RequestTimeout("The request body did not arrive within CLIENT_BODY_TIMEOUT.") from None
@@ -61,6 +61,12 @@ def _body(asked: Inbound) -> bytes:
     asked.body_was_read = True
     asked.record.bytes_in = len(body)
     return body
+
+
+def _is_here(asked: Inbound) -> bool:
+    """Whether the body came with the head, so that nothing waits for it."""
+    stream = asked.environ["wsgi.input"]
+    return isinstance(stream, Body) and getattr(stream.reader, "length", None) == 0
 
 
 def _read(asked: Inbound, limit: int) -> bytes:

@@ -82,6 +82,18 @@ def plain_head(data: bytes, within: Limits) -> PlainHead | None:
     return PlainHead(method, target, path, query, values, int(length), _PERSISTENCE[closes], end + 2)
 
 
+def body_of(length: int, begun: bytes, unreader: Any) -> Body:
+    """gunicorn's body of `length` bytes; its reader has none left where `begun`, what came with the head, is all."""
+    if len(begun) < length:
+        unreader.unread(begun)
+        return Body(LengthReader(unreader, length))
+    body = Body(LengthReader(unreader, 0))
+    body.buf.write(begun[:length])
+    if len(begun) > length:
+        unreader.unread(begun[length:])
+    return body
+
+
 class BoundedRequest(message.Request):
     """gunicorn's request, except that a head too large as a whole is refused (431), and trailers likewise.
 
@@ -108,8 +120,7 @@ class BoundedRequest(message.Request):
         self.peer_addr = self.remote_addr = peer_addr
         self.method, self.uri, self.path, self.query, self.fields, length, self.must_close, size = head
         self.trailers: list[tuple[str, str]] = []
-        unreader.unread(data[size:])
-        self.body = Body(LengthReader(unreader, length))
+        self.body = body_of(length, data[size:], unreader)
 
     @cached_property
     def headers(self) -> list[tuple[str, str]]:

@@ -238,6 +238,12 @@ def test_a_configuration_that_looks_further_into_heads_gets_them(changes: dict[s
     assert seen(BoundedRequest, [head.encode()], config) == seen(Plainly, [head.encode()], config)
 
 
+@pytest.mark.parametrize(("came", "awaited"), [("", 2), ("{", 2), ("{}", 0), ("{}GET", 0)])
+def test_a_body_that_came_with_the_head_is_not_waited_for(came: str, awaited: int) -> None:
+    asked = BoundedRequest(CONFIG, IterUnreader([f"{HEAD}\r\n{came}".encode(), b"}"]), PEER)
+    assert asked.body.reader.length == awaited
+
+
 def next_requests(kind: type[parser.Parser], data: bytes, read: int) -> list[Any]:
     """The requests on a connection whose application reads `read` bytes of each body."""
     found: list[Any] = []
