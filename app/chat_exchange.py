@@ -15,10 +15,10 @@ from app.learning import Learning
 from app.proxied_exchange import ProxiedExchange
 from app.request_log import RequestRecord
 from app.routing import Route
+from app.sent_prompt import SentPrompt
 from app.services import Caller, Services
 from app.sse import DONE, KEEPALIVE, encode
 from app.thinking_store import owner_of
-from app.tokens import estimate_input_tokens, estimate_text_tokens
 from app.translate.answer_blocks import Deltas
 from app.translate.call_keys import answer_keys, recalled
 from app.translate.chat_answer import ChatAnswer
@@ -29,7 +29,6 @@ from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, messages_request
 from app.translate.response import chat_completion
 from app.translate.thinking_blocks import Remembered
-from app.translate.usage import Usage, input_tokens
 from app.upstream import Answer, Pending
 from app.upstream_events import AnswerEvents, buffered
 
@@ -54,10 +53,8 @@ class ChatExchange(ProxiedExchange):
         settings = services.settings
         self._options = Options(settings.default_max_tokens, settings.strict_params, settings.auto_cache_control)
         self._learning = Learning(services, route.upstream_model)
-        self._body: Event
+        self._prompt: SentPrompt
         self._betas: tuple[str, ...]
-        self._wants_usage = False
-        self._prompt_tokens = 0
         self._told: ChatAnswer
 
     def completion(self) -> dict[str, Any]:
@@ -73,7 +70,7 @@ class ChatExchange(ProxiedExchange):
             answer = self._whole(self._continued(turn, keep_alive=False))
         deltas += self._told.end()
         self._finish()
-        return chat_completion(self._told, deltas, self._estimate)
+        return chat_completion(self._told, deltas, self._prompt.estimate)
 
     def _read(self, came: Event | list[Event], turn: ContinuedTurn | None) -> Deltas:
         if isinstance(came, list):
@@ -90,10 +87,11 @@ class ChatExchange(ProxiedExchange):
         turn, stream = self._turn(), ChatStream(self._told)
         if turn is None:
             self._forget_client_headers()
-        awaits_count = turn is None and not self._forget_body()
         while True:
             answered = AnswerEvents(answer)
             while not (answered.ended or self._told.ended):
+                if turn is None:
+                    self._prompt.release(self._told.usage)
                 events = answered.read()
                 if events is None:
                     yield KEEPALIVE
@@ -102,20 +100,17 @@ class ChatExchange(ProxiedExchange):
                 # While the next ones are awaited, nobody holds the last.
                 del events
                 self._told.settle()
-                if awaits_count and self._told.usage:
-                    awaits_count = False
-                    self._forget_body()
             if turn is None or not turn.paused:
                 break
             answer = yield from self._begun(self._continued(turn, keep_alive=True))
-        end = b"".join(map(encode, stream.end(self._estimate))) + DONE
+        end = b"".join(map(encode, stream.end(self._prompt.estimate))) + DONE
         # Before the client knows of the end: its next request may reach another worker at once.
         self._finish()
         yield end
         answer.finish()
 
     def _sent(self, keep_alive: bool) -> Answer | Pending:
-        return self._send_body(self._body, keep_alive)
+        return self._send_body(self._prompt.body, keep_alive)
 
     def _send_body(self, body: Event, keep_alive: bool) -> Answer | Pending:
         settings, caller = self._services.settings, self._caller
@@ -151,11 +146,11 @@ class ChatExchange(ProxiedExchange):
 
     def _leave_out(self, refusal: UpstreamRefusal) -> None:
         """Translate again, without what `refusal` names. Raises it if that changes nothing."""
-        refused = self._body
+        refused = self._prompt.body
         taught = self._learning.learns_from(refusal)
         if taught:
             self._translate()
-        if not taught or self._body == refused:
+        if not taught or self._prompt.body == refused:
             raise refusal
 
     def _translate(self) -> None:
@@ -167,8 +162,8 @@ class ChatExchange(ProxiedExchange):
             self._options,
             self._recalled(),
         )
-        self._body, self._betas = translation.body, translation.betas
-        self._wants_usage = translation.answer.include_usage
+        self._prompt = SentPrompt(translation.body, self._route.upstream_model, translation.answer.include_usage)
+        self._betas = translation.betas
         told = {
             "x-upstream-model": [self._route.upstream_model],
             "x-proxy-ignored": translation.ignored,
@@ -181,11 +176,11 @@ class ChatExchange(ProxiedExchange):
     def _turn(self) -> ContinuedTurn | None:
         """What joins the messages of a turn that the upstream may pause."""
         times = self._services.settings.continue_paused_turns
-        return ContinuedTurn(times) if times and can_pause(self._body) else None
+        return ContinuedTurn(times) if times and can_pause(self._prompt.body) else None
 
     def _continued(self, turn: ContinuedTurn, keep_alive: bool) -> Answer | Pending:
         self.close()
-        return self._send_body(turn.next_request(self._body), keep_alive)
+        return self._send_body(turn.next_request(self._prompt.body), keep_alive)
 
     def _recalled(self) -> Remembered:
         return recalled(self._chat_request, lambda keys: self._services.thinking.recall(self._owner(), keys))
@@ -193,22 +188,6 @@ class ChatExchange(ProxiedExchange):
     def _owner(self) -> str:
         who = {**self._caller.credentials, "client": self._caller.identity}
         return owner_of(self._services.upstream.host, who)
-
-    def _estimate(self, output: str) -> Usage:
-        model = self._route.upstream_model
-        return {
-            "input_tokens": self._prompt_tokens or estimate_input_tokens(self._body, model),
-            "output_tokens": estimate_text_tokens(output, model),
-        }
-
-    def _forget_body(self) -> bool:
-        """Let go of what was sent, unless the prompt may have to be estimated by it; whether it was let go."""
-        if self._wants_usage:
-            self._prompt_tokens = input_tokens(self._told.usage)
-            if not self._prompt_tokens:
-                return False
-        self._body = {}
-        return True
 
     def _finish(self) -> None:
         self._record.used(self._told.usage)
