@@ -20,7 +20,7 @@ from app.services import Caller, Services
 from app.sse import DONE, KEEPALIVE, encode
 from app.thinking_store import owner_of
 from app.translate.answer_blocks import Deltas
-from app.translate.call_keys import answer_keys, recalled
+from app.translate.call_keys import answer_keys, conversation_of, recalled
 from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import ChatStream
 from app.translate.error_body import openai_error
@@ -50,6 +50,7 @@ class ChatExchange(ProxiedExchange):
     ) -> None:
         super().__init__(services, caller, route, record)
         self._chat_request = chat_request
+        self._offers_tools = bool(chat_request.get("tools") or chat_request.get("functions"))
         settings = services.settings
         self._options = Options(settings.default_max_tokens, settings.strict_params, settings.auto_cache_control)
         self._learning = Learning(services, route.upstream_model)
@@ -138,8 +139,7 @@ class ChatExchange(ProxiedExchange):
             self._take_headers(answer)
             # A stream lives long and its request may be large: it will not be translated again, and only the calls of
             # tools are remembered by what was said before them.
-            if not (self._chat_request.get("tools") or self._chat_request.get("functions")):
-                self._chat_request = {}
+            self._chat_request = conversation_of(self._chat_request) if self._offers_tools else {}
             return answer
         self._leave_out(refusal)
         return self._settled(self._sent(keep_alive), keep_alive)

@@ -113,6 +113,19 @@ def test_a_chat_stream_lets_go_of_its_request_once_the_prompt_is_counted(fields:
     assert not fields or b'"prompt_tokens":7,' in rest
 
 
+def test_of_a_request_with_tools_only_the_conversation_is_held() -> None:
+    """The thinking before a call may be remembered by it."""
+    description = History("It looks things up.")
+    tools, seen = (
+        [{"type": "function", "function": {"name": "f", "description": description}}],
+        weakref.ref(description),
+    )
+    frames, history = chat(services(started(7), None, END), tools=tools)
+    del description, tools
+    next(frames), next(frames)
+    assert (held(seen), held(history)) == (False, True)
+
+
 def test_what_the_estimate_needs_is_held() -> None:
     """Some upstreams count only at the end, or never."""
     frames, history = chat(services(started(0), None, END), **USAGE)

@@ -54,6 +54,11 @@ def names_one_call(call: ToldCall) -> bool:
     return False
 
 
+def conversation_of(chat_request: Block) -> Block:
+    """The part of a request that `answer_keys` reads."""
+    return {name: chat_request[name] for name in ("system", "messages") if name in chat_request}
+
+
 def answer_keys(chat_request: Block, thinking: Mapping[ToldCall, list[Block]]) -> dict[str, list[Block]]:
     """The blocks of an answer's calls, each under the key that the next request will tell."""
     if not thinking:
