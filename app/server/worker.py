@@ -92,7 +92,7 @@ class GracefulWorker(GeventWorker):
             if not self.alive or not self.keeps_alive:
                 response.force_close()
             pieces = self.wsgi(environ, response.start_response)
-            # A stream lives long and needs it no more.
+            # A stream lives long and needs it no more, nor the fields it was made of.
             del environ
             self.send(pieces, response)
         except gevent.GreenletExit:

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -228,6 +229,7 @@ def test_a_stream_holds_neither_its_environ_nor_what_was_sent(monkeypatch: pytes
         for text in (b"one", b"two"):
             yield Piece(text)
             seen.append([*gone])
+            assert sys._getframe(2).f_locals["req"].fields == {}
 
     got, _, _ = served(GracefulWorker, application, Socket(GET))
     assert b"one" in got
