@@ -10,6 +10,7 @@ from flask import Request, request
 
 from app.access import check_proxy_key, shown_key, upstream_credentials
 from app.request_log import RequestRecord
+from app.server.environ import FIELDS
 from app.services import Caller, Services
 from app.settings import Settings
 from app.waiting import Client
@@ -36,7 +37,9 @@ class Inbound(Request):
 
     @cached_property
     def header_values(self) -> dict[str, str]:
-        """The request's headers by lower-case name."""
+        """The request's headers by lower-case name; of most requests they were read as such."""
+        if FIELDS in self.environ:
+            return cast("dict[str, str]", self.environ[FIELDS])
         values = {key[5:].replace("_", "-").lower(): value for key, value in self.environ.items() if key[:5] == "HTTP_"}
         for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if value := self.environ.get(key):

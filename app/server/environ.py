@@ -11,6 +11,9 @@ from gunicorn.util import unquote_to_wsgi_str
 
 from app.server.request import BoundedRequest
 
+FIELDS = "anthropic_proxy.fields"
+"""Where the environ of a plain request has its fields by lower-case name."""
+
 
 @cache
 def _constant(cfg: Any) -> dict[str, Any]:
@@ -35,6 +38,7 @@ def plain_environ(request: BoundedRequest, sock: Any, client: Any, server: Any) 
     environ = dict(_constant(request.cfg))
     for name, value in request.fields.items():
         environ[_key(name)] = value
+    environ[FIELDS] = request.fields
     environ["wsgi.input"] = request.body
     environ["gunicorn.socket"] = sock
     environ["REQUEST_METHOD"] = request.method
@@ -48,5 +52,6 @@ def plain_environ(request: BoundedRequest, sock: Any, client: Any, server: Any) 
 
 @lru_cache(maxsize=512)
 def _key(name: str) -> str:
-    """The environ's name of a header, given in upper case."""
-    return name.replace("-", "_") if name in {"CONTENT-TYPE", "CONTENT-LENGTH"} else "HTTP_" + name.replace("-", "_")
+    """The environ's name of a header, given in lower case."""
+    key = name.replace("-", "_").upper()
+    return key if name in {"content-type", "content-length"} else f"HTTP_{key}"

@@ -23,7 +23,7 @@ _PERSISTENCE = {"keep-alive": False, "close": True}
 
 
 class PlainHead(NamedTuple):
-    """A head that every parser reads alike: its fields by upper-case name, its `size` in bytes with the empty line."""
+    """A head that every parser reads alike: its fields by lower-case name, its `size` in bytes with the empty line."""
 
     method: str
     target: str
@@ -36,7 +36,7 @@ class PlainHead(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a plain head may have, and which of its names (upper case) make it anything but plain."""
+    """What a plain head may have, and which of its names (lower case) make it anything but plain."""
 
     line: int
     fields: int
@@ -49,12 +49,12 @@ def limits(cfg: Any) -> Limits | None:
     """Of gunicorn's configuration; None where something of it concerns heads that look plain."""
     if cfg.is_ssl or cfg.proxy_protocol != "off":
         return None
-    names = {"TRANSFER-ENCODING", "EXPECT", "UPGRADE", *cfg.secure_scheme_headers}
+    names = {"transfer-encoding", "expect", "upgrade", *map(str.lower, cfg.secure_scheme_headers)}
     sizes = cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size
     return Limits(*sizes, frozenset(names))
 
 
-_upper_case = lru_cache(maxsize=512)(str.upper)
+_lower_case = lru_cache(maxsize=512)(str.lower)
 """Shared by all requests: an open stream keeps the names of its fields."""
 
 
@@ -72,11 +72,11 @@ def plain_head(data: bytes, within: Limits) -> PlainHead | None:
         return None
     if len(line) > within.line or len(lines) > within.field_bytes:
         return None
-    values = {_upper_case(name): value.rstrip("\t ") for name, value in fields}
-    length, closes = values.get("CONTENT-LENGTH", "0"), values.get("CONNECTION", "keep-alive").lower()
+    values = {_lower_case(name): value.rstrip("\t ") for name, value in fields}
+    length, closes = values.get("content-length", "0"), values.get("connection", "keep-alive").lower()
     if len(values) != len(fields) or not values.keys().isdisjoint(within.names):
         return None
-    if not _LENGTH.fullmatch(length) or closes not in _PERSISTENCE:
+    if not _LENGTH.fullmatch(length) or closes not in _PERSISTENCE or values.get("content-type") == "":
         return None
     method, target, path, query = asked.groups("")
     return PlainHead(method, target, path, query, values, int(length), _PERSISTENCE[closes], end + 2)
@@ -125,7 +125,7 @@ class BoundedRequest(message.Request):
     @cached_property
     def headers(self) -> list[tuple[str, str]]:
         """Of a plain head, for who asks; gunicorn's own parser sets it."""
-        return list(self.fields.items())
+        return [(name.upper(), value) for name, value in self.fields.items()]
 
     def should_close(self) -> bool:
         return self.must_close if self.is_plain else bool(super().should_close())

@@ -7,8 +7,9 @@ from gunicorn.http import wsgi
 from gunicorn.http.unreader import IterUnreader
 from hypothesis import given
 
+from app.current import Inbound
 from app.server import environ
-from app.server.environ import has_short_way, plain_environ
+from app.server.environ import FIELDS, has_short_way, plain_environ
 from app.server.request import BoundedRequest
 
 from .configuration import configuration
@@ -32,6 +33,7 @@ def of_gunicorn(asked: BoundedRequest) -> dict[str, Any]:
 def assert_the_same(asked: BoundedRequest) -> None:
     assert has_short_way(asked, CLIENT, SERVER)
     ours, theirs = plain_environ(asked, SOCK, CLIENT, SERVER), of_gunicorn(asked)
+    assert ours.pop(FIELDS) == Inbound(theirs, populate_request=False).header_values
     assert type(ours.pop("wsgi.errors")) is type(theirs.pop("wsgi.errors"))
     assert ours == theirs
 
@@ -49,6 +51,14 @@ def test_it_is_the_environ_of_gunicorn(data: bytes) -> None:
 @pytest.mark.parametrize("target", ["/", "/a%2Fb%C3%A9/%zz?q=%20", "/a+b?", "/v1/models?limit=2&after_id=x"])
 def test_targets_are_those_of_gunicorn(target: str) -> None:
     assert_the_same(request(f"GET {target} HTTP/1.1\r\nHost: a:1\r\nX-Api-Key: k\r\n\r\n".encode()))
+
+
+@pytest.mark.parametrize("line", ["Content-Type:", "Content-Type: a/b", "Content-Length: 0", "Empty:", "X-Api-Key: k"])
+def test_its_fields_are_the_headers_that_the_application_finds_in_it(line: str) -> None:
+    asked = request(f"GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n".encode())
+    if asked.is_plain:
+        assert_the_same(asked)
+    assert asked.is_plain == (line != "Content-Type:"), "an empty type is none"
 
 
 def test_one_request_leaves_nothing_for_the_next() -> None:

@@ -89,6 +89,7 @@ ODD_LINES = (
     "Host: b",
     "Host: a, b",
     "Content-Type: text/plain",
+    "Content-Type: ",
     "X-Forwarded-For: 127.0.0.1",
     "X_Forwarded_For: 127.0.0.1",
     "X-Forwarded-Proto: https",
