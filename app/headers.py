@@ -132,6 +132,8 @@ def _until(instant: str, now: datetime | None) -> str:
 
 def listing(items: Iterable[str]) -> str:
     """Names for one header line, in ASCII without control characters, cut where it grows too long."""
-    line = ", ".join(items).encode("ascii", "backslashreplace").decode()
-    line = re.sub(r"[\x00-\x1f\x7f]", " ", line)
+    line = ", ".join(items)
+    if not (line.isascii() and line.isprintable()):
+        line = line.encode("ascii", "backslashreplace").decode()
+        line = re.sub(r"[\x00-\x1f\x7f]", " ", line)
     return line if len(line) <= _HEADER_LIMIT else line[: _HEADER_LIMIT - 3] + "..."
