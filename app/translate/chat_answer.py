@@ -74,8 +74,9 @@ class ChatAnswer:
     @property
     def thinking_by_call(self) -> dict[ToldCall, list[Event]]:
         """The thinking blocks of the answer, if there are any, by each of its tool calls."""
-        thinking = self._so_far.placed_thinking()
-        return dict.fromkeys(self._so_far.told_calls, thinking) if thinking else {}
+        if not self._so_far.thinking:
+            return {}
+        return dict.fromkeys(self._so_far.told_calls, self._so_far.placed_thinking())
 
     def feed(self, event: Event) -> Deltas:
         """The deltas for one event; unknown events and those behind the end give none.

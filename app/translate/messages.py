@@ -96,7 +96,7 @@ class HistoryReader:
         if reader is None:
             expected = "'system', 'developer', 'user', 'assistant', 'tool', and 'function'"
             raise invalid_value(f"{path}.role", expected, role)
-        if optional_string(message, "name", path) and role not in {"tool", "function"}:
+        if "name" in message and optional_string(message, "name", path) and role not in {"tool", "function"}:
             self._report.ignore("messages[].name")
         blocks = reader(self, message, path)
         if blocks and (mark := cache_control(message, path)):
@@ -158,7 +158,8 @@ class HistoryReader:
         turn = self._turn_for(bool(made))
         if thinking:
             text = interleaved(text, [t for t in thinking if not 0 < t.calls < len(made)], ends=not made)
-        turn.say(text)
+        if text:
+            turn.say(text)
         blocks = [self._call(turn, call) for call in made]
         for thought in thinking:
             if 0 < thought.calls < len(made):
@@ -223,10 +224,10 @@ class HistoryReader:
 
     def _answered_call(self, message: Block, path: str) -> tuple[AssistantTurn, str] | None:
         id = optional_string(message, "tool_call_id", path)
-        name = optional_string(message, "name", path)
         found = self._calls.with_id(id) if id is not None else None
         if found or id:
             return found
+        name = message.get("name")
         if message["role"] == "function" and name is None:
             raise missing(f"{path}.name")
         found = self._calls.with_name(name) if name else None
