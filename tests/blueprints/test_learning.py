@@ -145,7 +145,7 @@ def test_a_late_refusal_is_answered_by_one_retry_too(status: int) -> None:
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw)
         frames = [(frame, len(raw.calls)) for frame in late.read(client.post(PATH, json=WARM | {"stream": True}))]
-        assert {calls for frame, calls in frames if frame == KEEPALIVE} == {1, 2}, "kept alive during the retry too"
+        assert {calls for frame, calls in frames if frame == KEEPALIVE} >= {1, 2}, "kept alive during the retry too"
         stream = b"".join(frame for frame, _ in frames)
         assert b'"content":"Hello"' in stream
         assert b'"error"' not in stream
