@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.translate.arguments import UNREADABLE, parsed_arguments
 from app.translate.cache import cache_control
@@ -65,8 +64,7 @@ def spoken_texts(message: Block) -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One tool call of a history: the client's id and name, and its arguments as the client has them, found at `path`.
 
     `arguments` are JSON text (or the object that some clients send instead); `text` is the input of a custom tool.
@@ -76,9 +74,9 @@ class Call:
     path: str
     id: str
     name: str
+    marks: Block
     arguments: str | Block | None = None
     text: str | None = None
-    marks: Block = field(default_factory=dict)
 
     def input(self, form: ToolForm | None, report: Report) -> Block:
         """The input as this tool's schema has it now; arguments that are no object are kept under `_raw`."""
@@ -126,7 +124,7 @@ def calls(message: Block, path: str) -> list[Call]:
 def _tool_use(part: Block, path: str) -> Call:
     id = optional_string(part, "id", path) or ""
     arguments = _arguments(part, "input", path)
-    return Call(f"{path}.input", id, _name(part, path), arguments, marks=cache_control(part, path))
+    return Call(f"{path}.input", id, _name(part, path), cache_control(part, path), arguments)
 
 
 def _call(call: Any, path: str) -> Call:
@@ -136,7 +134,7 @@ def _call(call: Any, path: str) -> Call:
     if call.get("custom") is not None:
         path = f"{path}.custom"
         custom = an_object(call["custom"], path)
-        return Call(path, id, _name(custom, path), text=a_string(custom.get("input"), f"{path}.input"), marks=marks)
+        return Call(path, id, _name(custom, path), marks, text=a_string(custom.get("input"), f"{path}.input"))
     if call.get("function") is None:
         raise missing(f"{path}.function")
     return _function(id, call["function"], f"{path}.function", marks)
@@ -144,7 +142,7 @@ def _call(call: Any, path: str) -> Call:
 
 def _function(id: str, function: Any, path: str, marks: Block) -> Call:
     function = an_object(function, path)
-    return Call(f"{path}.arguments", id, _name(function, path), _arguments(function, "arguments", path), marks=marks)
+    return Call(f"{path}.arguments", id, _name(function, path), marks, _arguments(function, "arguments", path))
 
 
 def _arguments(owner: Block, name: str, path: str) -> str | Block | None:
