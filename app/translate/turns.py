@@ -185,7 +185,8 @@ def thinking_lost(messages: list[Block]) -> bool:
     for message in reversed(messages):
         if message["role"] == "assistant":
             loop.append(message)
-        elif message["role"] == "user" and not any(block["type"] == "tool_result" for block in message["content"]):
+        elif message["role"] == "user" and message["content"][0]["type"] != "tool_result":
+            # Results come first in what `written` makes.
             break
     if not loop or messages[-1]["role"] == "assistant":
         return False
