@@ -45,6 +45,18 @@ _TALK = [
 _SYSTEM = "You are a careful assistant. Answer in short, complete sentences and name what you are not sure of."
 _TOOL_SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 
+_AGENT_TOOLS = ("read", "write", "edit", "list", "search", "run", "fetch", "plan")
+_AGENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "description": "Relative to the project."},
+        "command": {"type": "string"},
+        "lines": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+        "options": {"type": "object", "properties": {"recursive": {"type": "boolean"}}, "additionalProperties": False},
+    },
+    "required": ["path"],
+}
+
 
 def http_request(
     target: Target, path: str, body: dict[str, Any], key_header: tuple[str, str], client: dict[str, str] | None = None
@@ -74,6 +86,30 @@ def chat_request(
         body["tools"] = [{"type": "function", "function": function}]
     assert target.chat_path
     return http_request(target, target.chat_path, body, ("authorization", f"Bearer {KEY}"), client)
+
+
+def agent_request(target: Target, script: Script) -> bytes:
+    """A coding agent's request of about 23 KB: eight tools, and 24 calls with their results, in twelve answers."""
+    messages: list[dict[str, Any]] = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _TALK[0][1]}]
+    for number in range(0, 24, 2):
+        calls = [_AGENT_TOOLS[(number + more) % len(_AGENT_TOOLS)] for more in (0, 1)]
+        ids = [f"call_{number + more:02}Rk7vQ2mWx9LpZ4tYb8" for more in (0, 1)]
+        arguments = orjson.dumps({"path": f"src/module_{number}.py", "command": "python -m pytest -x"}).decode()
+        made = [
+            {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for id, name in zip(ids, calls, strict=True)
+        ]
+        messages.append({"role": "assistant", "content": f"Next I look at module {number}.", "tool_calls": made})
+        result = f"{number}: def function(argument: str) -> int:\n    return len(argument)\n" * 8
+        messages += [{"role": "tool", "tool_call_id": id, "content": result} for id in ids]
+    messages.append({"role": "user", "content": f"{_TALK[-1][1]} {script.marker}"})
+    tools = [
+        {"type": "function", "function": {"name": name, "description": f"{name} a file.", "parameters": _AGENT_SCHEMA}}
+        for name in _AGENT_TOOLS
+    ]
+    body = {"model": target.model, "messages": messages, "tools": tools, "max_completion_tokens": 2048}
+    assert target.chat_path
+    return http_request(target, target.chat_path, body, ("authorization", f"Bearer {KEY}"))
 
 
 def messages_request(target: Target, script: Script, stream: bool) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from bench import checks
 from bench.accounting import Memory, cpu_seconds, largest, memory, tree
 from bench.answers import Script, deltas
-from bench.http_requests import SDK_HEADERS, chat_request, long_talk, messages_request
+from bench.http_requests import SDK_HEADERS, agent_request, chat_request, long_talk, messages_request
 from bench.load import Call, Clients, at_once, closed_loop, first_delta_seconds, held_open
 from bench.targets import Target
 from bench.upstream import HELD
@@ -60,6 +60,12 @@ def chat(script: Script, stream: bool = True, size: int = 0, client: dict[str, s
         return Call(target.port, chat_request(target, script, stream, client=client, **talk), check)
 
     return call
+
+
+def agent(target: Target) -> Call | None:
+    if target.chat_path is None:
+        return None
+    return Call(target.port, agent_request(target, Script()), checks.chat_completion)
 
 
 def messages(script: Script, stream: bool = True) -> CallFor:
@@ -214,6 +220,7 @@ ROWS = (
         per_answer(messages(Script(), False)),
     ),
     Row("chat_100k", "chat, buffered, 100 KB in", REQUEST, "<= 1200", per_answer(chat(Script(), False, 100_000))),
+    Row("chat_agent", "chat, buffered, 8 tools, 24 calls and results, 23 KB", REQUEST, "", per_answer(agent)),
     Row("chat_burst", "chat stream, burst", DELTA, "<= 5", per_burst_delta(*_burst("text"))),
     Row("chat_single", "the same, one event a write", DELTA, "<= 8", per_burst_delta(*_burst("text", "single"))),
     Row("chat_tools", "chat stream, burst, tool call", DELTA, "<= 10", per_burst_delta(*_burst("tools"))),
