@@ -50,9 +50,11 @@ class Service(Flask):
         """Spare `views` Flask's contexts and its look through the URL map, which cost as much as a small translation.
 
         They must find everything in `inbound()`, take no arguments and give a Response. Call it when all is registered:
-        where something is hooked in before or behind a view, it changes nothing.
+        where anything is hooked in before or behind a view, it changes nothing.
         """
-        if self.before_request_funcs or self.after_request_funcs:
+        before = self.url_value_preprocessors, self.before_request_funcs
+        behind = self.after_request_funcs, self.teardown_request_funcs, self.teardown_appcontext_funcs
+        if any((*before, *behind)):
             return
         for rule in self.url_map.iter_rules():
             view = self.view_functions[rule.endpoint]

@@ -173,6 +173,22 @@ def test_a_hook_is_passed_by_no_request(upstream: responses.RequestsMock, contex
     assert contexts == [CHAT]
 
 
+@pytest.mark.parametrize(
+    "hook",
+    ["before_request", "after_request", "teardown_request", "teardown_appcontext", "url_value_preprocessor"],
+)
+def test_no_hook_of_flasks_is_passed_by(contexts: list[str], hook: str) -> None:
+    called: list[str] = []
+    app = Service("some")
+    app.extensions |= create_app(Settings.from_env({"UPSTREAM_BASE": UPSTREAM})).extensions
+    view = lambda: Response("text")  # noqa: E731
+    app.get("/plain")(view)
+    getattr(app, hook)(lambda *about: called.append(hook) or (about[0] if hook == "after_request" else None))
+    app.open_direct_ways(view)
+    assert app.test_client().get("/plain").text == "text"
+    assert (called, contexts) == ([hook], ["/plain"])
+
+
 def test_a_path_with_arguments_goes_flasks_way(contexts: list[str]) -> None:
     app = Service("some")
     app.extensions |= create_app(Settings.from_env({"UPSTREAM_BASE": UPSTREAM})).extensions
