@@ -11,6 +11,8 @@ from app.translate.chat_answer import ChatAnswer, Estimate
 from app.translate.usage import chat_usage
 
 Message = dict[str, Any]
+_LISTS = ("thinking_blocks", "annotations")
+_TEXTS = ("content", "reasoning_content", "refusal")
 
 
 def chat_completion(answer: ChatAnswer, deltas: Iterable[Block], estimate: Estimate | None = None) -> dict[str, Any]:
@@ -28,12 +30,7 @@ def chat_completion(answer: ChatAnswer, deltas: Iterable[Block], estimate: Estim
 
 def folded(deltas: Iterable[Block]) -> Message:
     """The message that a client would put together from `deltas`."""
-    # Pieces are joined once, at the end: there may be very many.
-    told: dict[str, list[Any]] = {}
-    for delta in deltas:
-        for name, value in delta.items():
-            if value:
-                told.setdefault(name, []).append(value)
+    told = _pieces(deltas)
     message: Message = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
     for name in _LISTS:
         if name in told:
@@ -50,8 +47,14 @@ def folded(deltas: Iterable[Block]) -> Message:
     return message
 
 
-_LISTS = ("thinking_blocks", "annotations")
-_TEXTS = ("content", "reasoning_content", "refusal")
+def _pieces(deltas: Iterable[Block]) -> dict[str, list[Any]]:
+    """The pieces of each field, in order; they are joined once, at the end, for there may be very many."""
+    told: dict[str, list[Any]] = {}
+    for delta in deltas:
+        for name, value in delta.items():
+            if value:
+                told.setdefault(name, []).append(value)
+    return told
 
 
 def _without_index(item: Block) -> Block:
