@@ -56,7 +56,7 @@ class ChatExchange(ProxiedExchange):
         self._learning = Learning(services, route.upstream_model)
         self._prompt: SentPrompt
         self._betas: tuple[str, ...]
-        self._told: ChatAnswer
+        self._chat_answer: ChatAnswer
 
     def completion(self) -> dict[str, Any]:
         """The whole chat completion. Raises InvalidRequest, UpstreamError, ClientGone."""
@@ -69,30 +69,30 @@ class ChatExchange(ProxiedExchange):
             if turn is None or not turn.paused:
                 break
             answer = self._whole(self._continued(turn, keep_alive=False))
-        deltas += self._told.end()
+        deltas += self._chat_answer.end()
         self._finish()
-        return chat_completion(self._told, deltas, self._prompt.estimate)
+        return chat_completion(self._chat_answer, deltas, self._prompt.estimate)
 
     def _read(self, came: Event | list[Event], turn: ContinuedTurn | None) -> Deltas:
         if isinstance(came, list):
             events: Iterable[Event] = came
         elif turn is None:
-            return self._told.read(came)
+            return self._chat_answer.read(came)
         else:
             events = message_events(came)
-        return [delta for event in _joined(events, turn) for delta in self._told.feed(event)]
+        return [delta for event in _joined(events, turn) for delta in self._chat_answer.feed(event)]
 
     def _frames(self) -> Iterator[bytes]:
         self._translate()
         answer = yield from self._begun(self._sent(keep_alive=True))
-        turn, stream = self._turn(), ChatStream(self._told)
+        turn, stream = self._turn(), ChatStream(self._chat_answer)
         if turn is None:
             self._forget_client_headers()
         while True:
             answered = AnswerEvents(answer)
-            while not (answered.ended or self._told.ended):
+            while not (answered.ended or self._chat_answer.ended):
                 if turn is None:
-                    self._prompt.release(self._told.usage)
+                    self._prompt.release(self._chat_answer.usage)
                 events = answered.read()
                 if events is None:
                     yield KEEPALIVE
@@ -100,7 +100,7 @@ class ChatExchange(ProxiedExchange):
                 yield from _frame(_joined(events, turn), stream)
                 # While the next ones are awaited, nobody holds the last.
                 del events
-                self._told.settle()
+                self._chat_answer.settle()
             if turn is None or not turn.paused:
                 break
             answer = yield from self._begun(self._continued(turn, keep_alive=True))
@@ -171,7 +171,7 @@ class ChatExchange(ProxiedExchange):
             "x-proxy-learned": self._learning.names,
         }
         self.headers = {name: listing(items) for name, items in told.items() if items}
-        self._told = ChatAnswer(translation.answer, f"chatcmpl-{os.urandom(16).hex()}", int(time.time()))
+        self._chat_answer = ChatAnswer(translation.answer, f"chatcmpl-{os.urandom(16).hex()}", int(time.time()))
 
     def _turn(self) -> ContinuedTurn | None:
         """What joins the messages of a turn that the upstream may pause."""
@@ -190,11 +190,11 @@ class ChatExchange(ProxiedExchange):
         return owner_of(self._services.upstream.host, who)
 
     def _finish(self) -> None:
-        self._record.used(self._told.usage)
+        self._record.used(self._chat_answer.usage)
         self._remember()
 
     def _remember(self) -> None:
-        if thinking := answer_keys(self._chat_request, self._told.thinking_by_call):
+        if thinking := answer_keys(self._chat_request, self._chat_answer.thinking_by_call):
             self._services.thinking.remember(self._owner(), thinking)
 
 
