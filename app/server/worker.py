@@ -101,10 +101,7 @@ class GracefulWorker(GeventWorker):
             raise
         except (Exception, SystemExit) as error:  # the latter in a worker that missed its heartbeat
             if response.headers_sent:
-                # A 500 behind what is sent already would be taken for a part of it.
-                self.log.exception("Error handling request")
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+                self.cut(sock)
             elif isinstance(error, Exception):
                 raise
             raise StopIteration from None
@@ -129,6 +126,12 @@ class GracefulWorker(GeventWorker):
         finally:
             if hasattr(pieces, "close"):
                 pieces.close()
+
+    def cut(self, sock: Any) -> None:
+        """End an answer that failed: a 500 behind what is sent already would be taken for a part of it."""
+        self.log.exception("Error handling request")
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """By itself it logs a traceback and sends a 500 that nobody asked for, which the next request would read."""
