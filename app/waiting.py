@@ -24,6 +24,8 @@ from app.polling import POLLRDHUP, new_poll, ready_now
 SWEEP_SECONDS = 0.5
 BREATH_SECONDS = 0.02
 READ, WRITE = 1, 2
+"""What gevent's `loop.io` calls them."""
+_POLLED = {READ: select.POLLIN, WRITE: select.POLLOUT}
 READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
 
 
@@ -127,7 +129,7 @@ class _PollWaits:
 
     def wait(self, direction: int, patience: Patience) -> bool:
         poller = select.poll()
-        poller.register(self._fd, select.POLLIN if direction == READ else select.POLLOUT)
+        poller.register(self._fd, _POLLED[direction])
         client = patience.client.fileno()
         if client >= 0:
             poller.register(client, POLLRDHUP)
@@ -150,14 +152,10 @@ class _HubWaits:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._reader: Any = None
+        self._reader: Any = gevent.get_hub().loop.io(fd, READ)
 
     def wait(self, direction: int, patience: Patience) -> bool:
-        watcher = self._reader if direction == READ else None
-        if watcher is None:
-            watcher = gevent.get_hub().loop.io(self._fd, direction)
-            if direction == READ:
-                self._reader = watcher
+        watcher = self._reader if direction == READ else gevent.get_hub().loop.io(self._fd, direction)
         waiter: Any = Waiter()
         watcher.start(waiter.switch, READY)
         _sweep.add(patience, waiter)
@@ -166,17 +164,17 @@ class _HubWaits:
         except GreenletExit:
             raise ShuttingDown from None
         finally:
-            watcher.stop() if direction == READ else watcher.close()
+            watcher.stop()
+            if direction == WRITE:
+                watcher.close()
             del _sweep.waiting[patience]
             _breath.taken_at = time.monotonic()
-        if outcome == TIMED_OUT and ready_now(self._fd, select.POLLIN if direction == READ else select.POLLOUT):
+        if outcome == TIMED_OUT and ready_now(self._fd, _POLLED[direction]):
             return True  # this worker was busy, not the upstream silent
         return True if outcome == READY else _verdict(outcome, patience)
 
     def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._reader.close()
 
 
 class _Sweep:
@@ -184,7 +182,7 @@ class _Sweep:
 
     def __init__(self) -> None:
         self.waiting: dict[Patience, Any] = {}
-        """And gevent's Waiter of each."""
+        """Each with gevent's Waiter, by which it is woken."""
         self._timer: Any = None
 
     def add(self, patience: Patience, waiter: Any) -> None:
