@@ -10,7 +10,7 @@ from hypothesis import given
 
 from app.errors import InvalidRequest
 from app.translate import call_keys
-from app.translate.call_keys import answer_keys, names_one_call, recalled
+from app.translate.call_keys import answer_keys, conversation_of, names_one_call, recalled
 from app.translate.told_calls import ToldCall, told_calls
 from tests.translate.chat_requests import Sent, chat_requests
 from tests.translate.requests import call
@@ -292,6 +292,14 @@ def test_whatever_was_asked_the_next_request_finds_it(drawn: tuple[Json, Sent]) 
     store = kept(messages)
     again = json.loads(json.dumps([*messages, made(), RESULT], indent=1))
     assert found(store, again)[len(messages)] == BLOCKS
+
+
+@given(chat_requests())
+def test_keys_depend_on_the_conversation_alone(drawn: tuple[Json, Sent]) -> None:
+    request = {"system": "Be brief.", **drawn[0]}
+    keys = answer_keys(request, {CALL: BLOCKS})
+    assert answer_keys(conversation_of(request), {CALL: BLOCKS}) == keys
+    assert answer_keys(request | {"system": "Be kind."}, {CALL: BLOCKS}) != keys
 
 
 def test_texts_with_half_a_surrogate_pair() -> None:
