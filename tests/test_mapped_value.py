@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -97,3 +99,11 @@ def test_numbers_are_right_when_their_file_grows(tmp_path: Path) -> None:
         lines = exposed(tmp_path)
     assert 'seconds_sum{route="early"} 10.0' in lines
     assert all(f'seconds_count{{route="{route}"}} 1.0' in lines for route in routes)
+
+
+def test_the_metrics_of_a_worker_are_made_of_them(tmp_path: Path) -> None:
+    """The library would go on with its own without a word."""
+    code = "from app import prometheus; print(type(prometheus._open._value).__name__)"
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "MappedValue"

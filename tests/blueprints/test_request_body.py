@@ -5,8 +5,13 @@ from typing import Any
 import pytest
 from gunicorn.http.body import Body
 from gunicorn.http.errors import InvalidHeader, NoMoreData
+from gunicorn.http.unreader import IterUnreader
 
+from app.blueprints import request_body
 from app.blueprints.request_body import Discard
+from app.current import Inbound
+from app.server.request import BoundedRequest
+from tests.server.configuration import configuration
 
 
 class Reader:
@@ -53,3 +58,19 @@ def test_a_body_whose_reading_failed_is_not_read_on() -> None:
     body.failed = True
     Discard(body, 1000, 5)()
     assert reader.left == 1000
+
+
+@pytest.mark.parametrize(
+    ("fields", "came", "here"),
+    [
+        ("Content-Length: 2", "{}", True),
+        ("Content-Length: 2", "{", False),
+        ("Content-Length: 2\r\nExpect: 100-continue", "{}", False),
+        ("Transfer-Encoding: chunked", "2\r\n{}\r\n0\r\n\r\n", False),
+    ],
+)
+def test_only_a_body_that_is_here_is_read_without_a_time_limit(fields: str, came: str, here: bool) -> None:
+    head = f"POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{came}"
+    body = BoundedRequest(configuration(), IterUnreader([head.encode(), b"}"]), ("127.0.0.1", 40_000)).body
+    asked = Inbound({"wsgi.input": body}, populate_request=False)
+    assert request_body._is_here(asked) == here

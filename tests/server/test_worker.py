@@ -273,6 +273,22 @@ def test_an_access_log_is_written_where_one_is_asked_for(
     assert asked == ["200 OK"] * 4
 
 
+def test_a_process_begins_with_its_own_parser_and_no_record_of_spawns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gevent takes any name for a setting and would say nothing if it had none of this one."""
+    monkeypatch.setattr(http, "RequestParser", http.RequestParser)
+    monkeypatch.setattr(gevent.config, "track_greenlet_tree", True)
+    monkeypatch.setattr(GeventWorker, "init_process", lambda worker: None)
+    recorded = gevent.spawn(id, 0)
+    worker = GracefulWorker(1, os.getppid(), [], None, 60, CONFIG, Log())
+    worker.tmp.close()
+    worker.init_process()
+    unrecorded = gevent.spawn(id, 0)
+    gevent.joinall([recorded, unrecorded])
+    assert http.RequestParser is RequestParser
+    assert recorded.spawning_stack is not None
+    assert unrecorded.spawning_stack is None
+
+
 def test_a_killed_request_is_followed_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "RequestParser", RequestParser)
 
