@@ -117,8 +117,8 @@ class Service(Flask):
 _NO_SESSION = NullSession()
 
 
-def _close(served: RequestRecord, held: Services) -> None:
+def _close(served: RequestRecord, services: Services) -> None:
     """The last byte is sent, or the client has left."""
     served.end()
     served.write()
-    held.metrics.closed(served)
+    services.metrics.closed(served)

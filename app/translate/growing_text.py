@@ -7,7 +7,7 @@ _FEW = 16
 
 
 class GrowingText(list[str]):
-    """The pieces of one text, in order. A piece takes 60 bytes more than its characters, ten times what they take."""
+    """The pieces of one text, in order. A piece by itself takes 60 bytes beside its characters."""
 
     __slots__ = ("_settled",)
 

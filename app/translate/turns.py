@@ -77,10 +77,11 @@ class History(NamedTuple):
     thinking_lost: bool
     """Whether the open tool loop lacks the thinking block that it must start with when thinking is enabled."""
     only_texts: bool
-    """Whether there is nothing but texts: no media, calls, thinking or marks."""
+    """Whether nothing but texts was read, told by how each message was written; False: there may be more."""
 
 
 def tool_result(sent_id: str, content: list[Block]) -> Block:
+    """The block that answers the call `sent_id`; its content is a string where that is one text without marks."""
     result: Block = {"type": "tool_result", "tool_use_id": sent_id}
     if content:
         plain = len(content) == 1 and content[0].keys() == {"type", "text"}
