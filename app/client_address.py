@@ -64,7 +64,7 @@ _PLACE = re.compile(rf"(?:\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[A-Za-z0-9._~%-]+)?\]|(?P<
 """RFC 3986's `host [":" port]`, without the user and the escapes that no `Host` header has."""
 _BARE_V6 = re.compile(r"(?P<v6>[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(?:%[A-Za-z0-9._~-]+)?")
 _DNS_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-_KEPT = 1024
+_KEPT = 256
 """Names of headers, and addresses of peers, that need not be looked at again. What a header says is not kept."""
 _HIGHEST_PORT = 65_535
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
