@@ -61,7 +61,7 @@ class MessagesExchange(ProxiedExchange):
             body = dump_json(message)
         else:
             message = message_of(body, answer)
-        self._record.used(message.get("usage") or {})
+        self._record.used(message.get("usage"))
         return body
 
     def _sent(self, keep_alive: bool) -> Answer | Pending:
@@ -164,6 +164,6 @@ class MessagesExchange(ProxiedExchange):
 
     def _streamed(self, body: bytes, answer: Answer) -> bytes:
         message = message_of(body, answer)
-        self._record.used(message.get("usage") or {})
+        self._record.used(message.get("usage"))
         self._ended = True
         return b"".join(map(encode_event, streamed_events(message)))

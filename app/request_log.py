@@ -65,8 +65,10 @@ class RequestRecord:
         """Note which model was asked for and which one serves."""
         self.requested_model, self.upstream_model = route.requested_model, route.upstream_model
 
-    def used(self, usage: dict[str, Any]) -> None:
-        """Take over an Anthropic usage object."""
+    def used(self, usage: Any) -> None:
+        """Take over an Anthropic usage object; what is none counts nothing."""
+        if not isinstance(usage, dict):
+            return
         self.input_tokens = input_tokens(usage) or self.input_tokens
         self.output_tokens = tokens(usage, "output_tokens") or self.output_tokens
 

@@ -70,6 +70,9 @@ class Passing:
     def told(self) -> bytes:
         return b"".join(self.frames())
 
+    def message(self) -> bytes:
+        return self._exchange.message()
+
 
 def test_a_read_is_a_frame_and_usage_is_noted() -> None:
     reads = [written(START, BLOCK), written(DELTA, DELTA), written(BLOCK_STOP, REASON, STOP)]
@@ -77,6 +80,15 @@ def test_a_read_is_a_frame_and_usage_is_noted() -> None:
     assert passing.frames() == reads
     assert (passing.record.input_tokens, passing.record.output_tokens) == (7, 5)
     assert (passing.record.ended_by, passing.record.error) == ("proxy", "")
+
+
+@pytest.mark.parametrize("usage", ["none", ["none"], 1.5, True, None])
+def test_a_message_whose_usage_is_no_object_counts_nothing(usage: Any) -> None:
+    body = json.dumps(EMPTY | {"model": "m", "stop_reason": "end_turn", "usage": usage}).encode()
+    whole, streamed = Passing(body), Passing(body)
+    assert whole.message() == body
+    assert streamed.told().endswith(written(STOP))
+    assert (whole.record.input_tokens, streamed.record.output_tokens) == (0, 0)
 
 
 def test_comments_and_pings_wait_for_an_event_that_tells_something() -> None:
