@@ -94,6 +94,12 @@ def body_of(length: int, begun: bytes, unreader: Any) -> Body:
     return body
 
 
+def asks_to_close(headers: list[tuple[str, str]]) -> bool:
+    """Whether `close` is among the options of `Connection` (RFC 9110, section 7.6.1); gunicorn hears it only alone."""
+    said = ",".join(value for name, value in headers if name == "CONNECTION")
+    return "close" in (option.strip("\t ").lower() for option in said.split(","))
+
+
 class BoundedRequest(message.Request):
     """gunicorn's request, except that a head too large as a whole is refused (431), and trailers likewise.
 
@@ -128,7 +134,7 @@ class BoundedRequest(message.Request):
         return [(name.upper(), value) for name, value in self.fields.items()]
 
     def should_close(self) -> bool:
-        return self.must_close if self.is_plain else bool(super().should_close())
+        return self.must_close if self.is_plain else bool(super().should_close()) or asks_to_close(self.headers)
 
 
 class RequestParser(parser.RequestParser):

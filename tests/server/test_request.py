@@ -10,7 +10,7 @@ from gunicorn.http.unreader import IterUnreader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.server.request import BoundedRequest, RequestParser, limits, plain_head
+from app.server.request import BoundedRequest, RequestParser, asks_to_close, limits, plain_head
 
 from .configuration import configuration
 
@@ -19,9 +19,12 @@ PEER = ("192.0.2.7", 40_000)
 
 
 class Plainly(message.Request):
-    """gunicorn's own way with the same limits."""
+    """gunicorn's own way with the same limits, which hears `close` in a list."""
 
     max_buffer_headers = BoundedRequest.max_buffer_headers
+
+    def should_close(self) -> bool:
+        return bool(super().should_close()) or asks_to_close(self.headers)
 
 
 FIELDS = (
@@ -269,3 +272,14 @@ def test_the_next_request_begins_behind_the_body(read: int, second: str) -> None
         assert next_requests(RequestParser, data, read) == next_requests(parser.RequestParser, data, read)
     closing = first.replace("Host", "Connection: close\r\nHost").format(2) + "{}" + second
     assert [uri for uri, _ in next_requests(RequestParser, closing.encode(), read)] == ["/1"]
+
+
+@pytest.mark.parametrize("said", ["TE, close", "Close,TE", "keep-alive , close", "TE\r\nConnection: close"])
+def test_close_is_heard_among_other_options(said: str) -> None:
+    """`TE, close` is what Perl's LWP sends."""
+    assert seen(BoundedRequest, [f"{HEAD}TE: deflate\r\nConnection: {said}\r\n\r\n".encode()])["closes"]
+
+
+@pytest.mark.parametrize("said", ["TE", "closed, x", "keep-alive, TE"])
+def test_other_options_close_nothing(said: str) -> None:
+    assert not seen(BoundedRequest, [f"{HEAD}Connection: {said}\r\n\r\n".encode()])["closes"]
