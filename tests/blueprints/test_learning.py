@@ -145,7 +145,9 @@ def test_a_late_refusal_is_answered_by_one_retry_too(status: int) -> None:
     with RawUpstream({"good": late}) as raw:
         client = kept_alive(raw)
         frames = [(frame, len(raw.calls)) for frame in late.read(client.post(PATH, json=WARM | {"stream": True}))]
-        assert {calls for frame, calls in frames if frame == KEEPALIVE} >= {1, 2}, "kept alive during the retry too"
+        calls_when_kept_alive = {calls for frame, calls in frames if frame == KEEPALIVE}
+        # 0: the fake upstream's thread has yet to note the request that it has received.
+        assert calls_when_kept_alive - {0} == {1, 2}, "kept alive during the retry too"
         stream = b"".join(frame for frame, _ in frames)
         assert b'"content":"Hello"' in stream
         assert b'"error"' not in stream
