@@ -31,7 +31,7 @@ class GracefulWorker(GeventWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.connections: set[Any] = set()
-        self.grace_is_over = False
+        self.grace_is_over = self.quits = False
         self.keeps_alive = self.cfg.keepalive > 0
 
     def init_process(self) -> None:
@@ -61,6 +61,13 @@ class GracefulWorker(GeventWorker):
         if self.alive:
             gevent.spawn_later(max(0, self.cfg.graceful_timeout - ENDING_SECONDS), self.end_connections)
         super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT or SIGQUIT, once: Ctrl-C reaches a worker from the terminal and from the master, and the second would
+        meet an interpreter that is ending already, which prints a traceback."""
+        if not self.quits:
+            self.quits = True
+            super().handle_quit(sig, frame)
 
     def end_connections(self) -> None:
         self.log.info("The grace is over: ending %d open connections", len(self.connections))

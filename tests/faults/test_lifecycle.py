@@ -1,5 +1,6 @@
 """Stopping, reloading, and workers that die."""
 
+import contextlib
 import signal
 import socket
 import threading
@@ -81,6 +82,19 @@ def test_what_outlasts_the_grace_is_told_so(upstream: RawUpstream) -> None:
         assert time.monotonic() - began < 4.5
         assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
         assert server.log().count("ended_by=proxy error=ShuttingDown") == len(asked)
+
+
+def test_ctrl_c_prints_no_traceback(upstream: RawUpstream) -> None:
+    """A terminal sends it to every process of the group, and the master passes it on to its workers."""
+    for server in start(**environ(upstream)):
+        workers = server.workers()
+        for process in (*workers, server.process_info):
+            process.send_signal(signal.SIGINT)
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.send_signal(signal.SIGINT)
+        assert server.process.wait(5) == 0
+        assert "Traceback" not in server.log()
 
 
 def test_a_stop_does_not_wait_for_a_worker_that_still_loads(upstream: RawUpstream) -> None:
