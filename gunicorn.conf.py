@@ -14,7 +14,8 @@ if str(Path(__file__).resolve().parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from app.dotenv_file import environment
-from app.server import addresses, metrics_folder, reloading
+from app.metrics import folder as metrics_folder
+from app.server import addresses, reloading
 from app.server.log import JsonLog, TextLog
 from app.server.open_files import connections_that_fit
 from app.server.worker import ENDING_SECONDS, GracefulWorker

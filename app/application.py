@@ -11,12 +11,12 @@ from app.access import cautions
 from app.blueprints import chat_completions, cors, count_tokens, failures, health, messages, models
 from app.current import EXTENSION
 from app.dispatch import Service
-from app.lessons import Lessons
 from app.logs import configure_logging
-from app.metrics import metrics
+from app.metrics.metrics import metrics
+from app.profiles.lessons import Lessons
 from app.services import Services
 from app.settings import Settings
-from app.thinking_store import store_for
+from app.thinking.store import store_for
 from app.upstream import Upstream
 
 

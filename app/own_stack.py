@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from gevent import GreenletExit
 from greenlet import greenlet
 
-from app.waiting import under_gevent
+from app.transport.waiting import under_gevent
 
 P = ParamSpec("P")
 T = TypeVar("T")

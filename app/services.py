@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.lessons import Lessons
-from app.metrics import Metrics
-from app.profiles import Profile, overridden, profile_for
+from app.metrics.metrics import Metrics
+from app.profiles.lessons import Lessons
+from app.profiles.profile import Profile, overridden, profile_for
 from app.settings import Settings
-from app.thinking_store import ThinkingStore
+from app.thinking.store import ThinkingStore
+from app.transport.waiting import Client
 from app.upstream import Upstream
-from app.waiting import Client
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from app.profiles import Profile, overridden
+from app.profiles.profile import Profile, overridden
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SANDBOX = "sandbox:"

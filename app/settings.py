@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from app.profiles import ProfileError
+from app.profiles.profile import ProfileError
 from app.setting_values import (
     SANDBOX,
     Network,

@@ -13,14 +13,14 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
-from app.dialing import Address, Dialer
 from app.errors import ClientGone, ProxyError, UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from app.exchange import Exchange, HeadPending
-from app.pool import Pool
 from app.sandbox.adapter import SandboxAdapter
 from app.settings import SANDBOX, Settings
-from app.socket_adapter import ExchangeBody, Outbound, SocketAdapter, response_of
-from app.waiting import Client, Patience, breathe
+from app.transport.dialing import Address, Dialer
+from app.transport.exchange import Exchange, HeadPending
+from app.transport.pool import Pool
+from app.transport.socket_adapter import ExchangeBody, Outbound, SocketAdapter, response_of
+from app.transport.waiting import Client, Patience, breathe
 
 READ_BYTES = 65536
 RETRIED_STATUSES = frozenset({429, 503, 529})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from app.profiles import Profile, profile_for
+from app.profiles.profile import Profile, profile_for
 from app.translate.parameters import PARAMETERS
 
 PAGE = Path(__file__).parent.parent / "docs" / "compatibility.md"

@@ -33,7 +33,8 @@ from typing import Any
 import requests
 
 from app.errors import ProxyError, UpstreamError
-from app.profiles import profile_for
+from app.exchanges.upstream_events import AnswerEvents, buffered
+from app.profiles.profile import profile_for
 from app.sse import DONE, encode
 from app.translate.chat_answer import ChatAnswer, Estimate
 from app.translate.chat_stream import ChatStream, Chunk
@@ -42,7 +43,6 @@ from app.translate.request import Options, Translation, messages_request
 from app.translate.response import chat_completion
 from app.translate.upstream_error import read_error
 from app.upstream import Answer
-from app.upstream_events import AnswerEvents, buffered
 from tests.remembered import by_message
 
 FOLDER = Path(__file__).parent / "golden"

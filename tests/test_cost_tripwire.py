@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.profiles import profile_for
+from app.profiles.profile import profile_for
 from app.settings import Settings
 from app.sse import EventReader, encode
 from app.translate.chat_answer import ChatAnswer

@@ -13,19 +13,19 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from app import create_app
-from app.chat_exchange import ChatExchange
-from app.lessons import Lessons
-from app.messages_exchange import MessagesExchange
-from app.metrics import NoMetrics
-from app.proxied_exchange import ProxiedExchange
+from app.exchanges.chat import ChatExchange
+from app.exchanges.messages import MessagesExchange
+from app.exchanges.proxied import ProxiedExchange
+from app.metrics.metrics import NoMetrics
+from app.profiles.lessons import Lessons
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
 from app.settings import Settings
 from app.sse import KEEPALIVE
-from app.thinking_store import NoStore
+from app.thinking.store import NoStore
+from app.transport.waiting import Client
 from app.upstream import Answer, Upstream
-from app.waiting import Client
 from tests.blueprints.conftest import MESSAGE, events
 
 ROUTE = Route("some-model", "some-model")

@@ -15,8 +15,8 @@ import pytest
 
 from app import upstream as upstream_module
 from app.errors import InvalidRequest, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
-from app.exchange import AnswerParser
 from app.settings import Settings
+from app.transport.exchange import AnswerParser
 from app.upstream import Answer, Pending, Upstream
 
 from .faults.answers import message

@@ -8,8 +8,8 @@ from app.blueprints import PREFIXES
 from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
-from app.chat_exchange import ChatExchange
 from app.current import inbound
+from app.exchanges.chat import ChatExchange
 from app.json_body import dump_json
 from app.routing import resolve
 

@@ -10,7 +10,7 @@ from flask import Response
 
 from app.blueprints.request_body import Discard
 from app.current import Inbound
-from app.pieces import PIECE_BYTES, pieces
+from app.transport.pieces import PIECE_BYTES, pieces
 
 UNSENT_BYTES = 131_072
 """What the kernel keeps for a client that reads slowly. By itself it keeps megabytes, and takes no more until a third

@@ -7,8 +7,8 @@ from flask import Blueprint, Flask, Response, current_app
 from app.blueprints import PREFIXES
 from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
-from app.count import TokenCounter
 from app.current import inbound
+from app.exchanges.count import TokenCounter
 from app.headers import listing
 from app.routing import resolve
 from app.settings import Settings

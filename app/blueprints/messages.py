@@ -10,7 +10,7 @@ from app.blueprints.request_body import json_object
 from app.blueprints.streaming import event_stream
 from app.current import inbound
 from app.errors import UnsupportedThread
-from app.messages_exchange import MessagesExchange
+from app.exchanges.messages import MessagesExchange
 from app.routing import resolve
 
 blueprint = Blueprint("messages", __name__)

@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 from app.current import Inbound
 from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.json_body import read_json
-from app.time_limit import TookTooLong, time_limit
-from app.waiting import breathe
+from app.transport.time_limit import TookTooLong, time_limit
+from app.transport.waiting import breathe
 
 _READ_BYTES = 262_144
 _WRITTEN_BY_BROWSERS = ("origin", "sec-fetch-site")

@@ -9,7 +9,7 @@ from typing import Any
 
 from gunicorn.errors import HaltServer
 
-from app.server import metrics_folder
+from app.metrics import folder as metrics_folder
 
 HELD_ADDRESSES = "HELD_ADDRESSES"
 """Tells the check of a reload, by its environment, where the running service listens; comma-separated."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.cache import cache_control
 from app.translate.checks import a_string, an_object, invalid_value, missing, optional_string
 from app.translate.media import (

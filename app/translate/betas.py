@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.checks import a_string, an_array, an_object, invalid_value
 from app.translate.report import Report
 

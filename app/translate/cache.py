@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.checks import an_object, optional_string
 from app.translate.report import Report
 

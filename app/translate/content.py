@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.anthropic_parts import anthropic_part
 from app.translate.cache import cache_control
 from app.translate.checks import a_string, an_array, an_object, invalid_value, missing, optional_string

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.tokens.media import image_size
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.assistant import Call, assistant_text, calls
 from app.translate.cache import cache_control
 from app.translate.call_index import CallIndex

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from app.known_models import ALL_EFFORTS
-from app.profiles import Profile
+from app.profiles.known_models import ALL_EFFORTS
+from app.profiles.profile import Profile
 from app.translate.checks import (
     a_boolean,
     a_string,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.arguments import check_arguments
 from app.translate.betas import betas, extensions
 from app.translate.cache import cache_control, place_breakpoints

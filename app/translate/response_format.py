@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
 from app.translate.native_schema import StrictBudget
 from app.translate.report import Report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.content import is_blank
 from app.translate.report import Report
 

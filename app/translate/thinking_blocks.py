@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.assistant import spoken_texts
 from app.translate.content import is_blank, text_block
 from app.translate.report import Report

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.checks import an_array, an_object, invalid_value, missing, optional_boolean, optional_string
 from app.translate.report import Report
 from app.translate.tools import Toolbox, add_stubs, named

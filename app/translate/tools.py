@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.cache import cache_control
 from app.translate.checks import (
     a_boolean,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.content import text_block
 from app.translate.report import Report
 

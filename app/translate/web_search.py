@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.checks import an_object, invalid_value, optional_string
 from app.translate.report import Report
 from app.translate.tools import Toolbox

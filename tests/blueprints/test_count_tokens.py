@@ -151,7 +151,7 @@ def test_after_a_while_it_is_asked_again(
     client = proxy()
     client.post(PATH, json=REQUEST)
     now = time.monotonic()
-    monkeypatch.setattr("app.count.time.monotonic", lambda: now + 601)
+    monkeypatch.setattr("app.exchanges.count.time.monotonic", lambda: now + 601)
     client.post(PATH, json=REQUEST)
     assert len(upstream.calls) == 2
 

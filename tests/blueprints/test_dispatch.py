@@ -13,10 +13,10 @@ from flask import Response
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.chat_exchange import ChatExchange
 from app.current import Inbound
 from app.dispatch import Service
-from app.messages_exchange import MessagesExchange
+from app.exchanges.chat import ChatExchange
+from app.exchanges.messages import MessagesExchange
 from app.settings import Settings
 from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, MESSAGES_REQUEST, STREAM, UPSTREAM
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import responses
 
-from app.lessons import Lessons
-from app.metrics import NoMetrics
+from app.metrics.metrics import NoMetrics
+from app.profiles.lessons import Lessons
 from app.services import Caller, Services
 from app.settings import Settings
-from app.thinking_store import store_for
+from app.thinking.store import store_for
+from app.transport.waiting import Client
 from app.upstream import Upstream
-from app.waiting import Client
 from tests.blueprints.conftest import (
     CHAT_REQUEST,
     COUNT,

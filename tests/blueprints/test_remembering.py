@@ -8,7 +8,7 @@ import responses
 from flask import Flask
 
 from app.current import EXTENSION
-from app.thinking_store import owner_of
+from app.thinking.store import owner_of
 from tests.blueprints.conftest import CHAT_REQUEST, MESSAGE, MESSAGES, Proxy, events, sent
 
 PATH = "/v1/chat/completions"

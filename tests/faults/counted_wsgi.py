@@ -9,7 +9,7 @@ from typing import Any
 
 from greenlet import greenlet
 
-from app.connection import Connection
+from app.transport.connection import Connection
 from wsgi import app as service
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from app.settings import Settings
-from app.thinking_memory import MAX_AGE_SECONDS
+from app.thinking.memory import MAX_AGE_SECONDS
 
 from .conftest import ROOT
 

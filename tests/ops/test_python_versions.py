@@ -13,7 +13,7 @@ CHECK = "import sys; assert sys.version_info[:2] == {version}"
 COMPILED = (
     "import logging, sys, types\nsys.path.insert(0, '.')\n"
     "for name in ('orjson', 'werkzeug', 'werkzeug.utils', 'flask'):\n    sys.modules[name] = types.ModuleType(name)\n"
-    "import app.errors, app.settings, app.access, app.request_log, app.profiles, app.translate.report\n"
+    "import app.errors, app.settings, app.access, app.request_log, app.profiles.profile, app.translate.report\n"
 )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.profiles import Profile, profile_for
+from app.profiles.profile import Profile, profile_for
 from app.translate.request import Options, Translation, messages_request
 from tests.fake_upstream import LEGAL_HEADERS, refusal
 from tests.fake_upstream import profile_for as strict_profile_for

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.anthropic_parts import anthropic_part
 from app.translate.report import Report
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.json_body import MAX_VALUES
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.arguments import MAX_DEPTH, UNREADABLE, check_arguments, parsed_arguments
 from app.translate.request import Options, messages_request
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.betas import betas, extensions
 from app.translate.report import Report
 

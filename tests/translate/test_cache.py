@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from tests.translate.requests import WEATHER, Json, body, call, result, text, translation, user
 
 MARK: Json = {"cache_control": {"type": "ephemeral"}}

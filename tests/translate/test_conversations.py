@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.profiles import profile_for
+from app.profiles.profile import profile_for
 from app.translate.parameters import PARAMETERS
 from app.translate.request import Options, Translation, messages_request
 from app.translate.turns import CONTINUE, PLACEHOLDER

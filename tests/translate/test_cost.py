@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.identifiers import ToolIds, ToolNames
 from app.translate.messages import HistoryReader
 from app.translate.report import Report

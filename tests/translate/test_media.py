@@ -7,7 +7,7 @@ import time
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.media import base64_text, data_url
 from tests.translate.chat_requests import PDF, gif, jpeg, png, webp
 from tests.translate.requests import WEATHER, Json, body, call, result, translation, turns, user

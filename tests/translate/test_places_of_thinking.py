@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.chat_answer import ChatAnswer
 from app.translate.request import AnswerForm, Options, messages_request
 from tests.translate.completions import completion_of

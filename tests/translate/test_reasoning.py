@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile, profile_for
+from app.profiles.profile import Profile, profile_for
 from tests.translate.requests import WEATHER, Json, body, call, result, translation, user
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.parameters import PARAMETERS
 from app.translate.request import Options, messages_request
 from tests.translate.requests import CLAUDE, HELLO, NEWEST, WEATHER, Json, body, call, result, translation, user

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.report import Report
 from app.translate.sampling import sampling, stop_sequences
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from tests.translate.requests import Json, call, result, text, translation, turns, user
 
 SIGNATURE = "EuwJ" + "Ck1IbXg+/9" * 8

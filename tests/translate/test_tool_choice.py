@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from tests.translate.requests import NEWEST, WEATHER, Json, body, call, result, translation, user
 
 GREP: Json = {"type": "custom", "custom": {"name": "grep", "description": "Search."}}

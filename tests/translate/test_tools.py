@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from tests.translate.requests import CLAUDE, NEWEST, WEATHER, Json, body, call, result, translation, turns, user
 
 CITY: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

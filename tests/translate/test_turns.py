@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.profiles import Profile
+from app.profiles.profile import Profile
 from app.translate.report import Report
 from app.translate.turns import AssistantTurn, Turn, UserTurn, begin_legally, end_legally, thinking_lost, written
 from tests.translate.requests import Json, text, tool_result, tool_use

@@ -1,0 +1,1 @@
+"""What is counted of each request, and how several workers count together."""

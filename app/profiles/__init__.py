@@ -1,0 +1,1 @@
+"""What upstreams and models accept: known, and learned from their refusals."""

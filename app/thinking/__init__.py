@@ -1,0 +1,1 @@
+"""Thinking blocks, remembered for clients that do not send them back."""

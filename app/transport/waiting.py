@@ -1,0 +1,244 @@
+"""How one exchange waits for its upstream: until bytes come, a deadline passes, or the client leaves.
+
+Under gevent no wait starts a timer of its own: one timer a worker sweeps all exchanges that wait, twice a second,
+and polls their client sockets in one system call. Elsewhere (`flask run`, tests) a wait is one `poll` of both sockets.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import socket
+import time
+from functools import cache
+from typing import Any, Protocol
+
+import gevent
+import gevent.monkey
+from gevent import GreenletExit
+from gevent.hub import Waiter
+
+from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
+from app.transport.polling import POLLRDHUP, new_poll, ready_now
+
+SWEEP_SECONDS = 0.5
+BREATH_SECONDS = 0.02
+READ, WRITE = 1, 2
+"""What gevent's `loop.io` calls them."""
+_POLLED = {READ: select.POLLIN, WRITE: select.POLLOUT}
+READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
+
+
+@cache
+def under_gevent() -> bool:
+    """Whether a wait that blocks the thread would block other requests; a process is patched before it loads this."""
+    return bool(gevent.monkey.is_module_patched("socket"))
+
+
+class Client:
+    """The client's side of one request: its socket, or None, and when it was last written to."""
+
+    __slots__ = ("socket", "written_at")
+
+    def __init__(self, socket: socket.socket | None = None) -> None:
+        self.socket = socket
+        self.written_at = time.monotonic()
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 once it is closed, or if there is none."""
+        return self.socket.fileno() if self.socket is not None else -1
+
+    def wrote(self) -> None:
+        """Something goes to the client now, so it need not be kept alive for a while."""
+        self.written_at = time.monotonic()
+
+    def has_left(self) -> bool:
+        """Whether the client has closed its side."""
+        return self.fileno() >= 0 and ready_now(self.fileno(), POLLRDHUP)
+
+
+class Patience:
+    """What one exchange waits for, and how long.
+
+    `deadline` and `latest` are `time.monotonic()` instants: the end of this wait, and of all waits together. Once
+    `client` was not written to for `interval` seconds a wait ends, so that a stream can be kept alive (None: never).
+    """
+
+    __slots__ = ("client", "deadline", "interval", "latest")
+
+    def __init__(self, client: Client | None = None, interval: float | None = None, latest: float = math.inf) -> None:
+        self.client = client or Client()
+        self.interval = interval
+        self.latest = latest
+        self.deadline = 0.0
+
+    @property
+    def idle_at(self) -> float:
+        return self.client.written_at + self.interval if self.interval else math.inf
+
+    def begin(self, seconds: float) -> None:
+        """Start the clock: `seconds` until the deadline, or less if the time for all waits is up before.
+
+        Raises UpstreamTimeout if it is up now: who always has one more byte to send is never waited for.
+        """
+        now = time.monotonic()
+        self.deadline = min(now + seconds, self.latest)
+        if now >= self.latest:
+            raise self.timeout()
+
+    def timeout(self) -> UpstreamTimeout:
+        """What a wait that reached its deadline raises."""
+        if self.deadline >= self.latest:
+            return UpstreamTimeout("The upstream's answer took longer than UPSTREAM_TOTAL_TIMEOUT allows.")
+        return UpstreamTimeout("The upstream did not answer in time; try again, or raise UPSTREAM_READ_TIMEOUT.")
+
+
+class Waits(Protocol):
+    """Waits on one socket; made once for each upstream connection."""
+
+    def wait(self, direction: int, patience: Patience) -> bool:
+        """True once the socket is ready, False when the client should be kept alive.
+
+        Raises UpstreamTimeout at the deadline, ClientGone when the client left, ShuttingDown when gevent kills it.
+        """
+
+    def close(self) -> None: ...
+
+
+def waits_on(sock: socket.socket) -> Waits:
+    """The way of waiting that suits this process."""
+    return _HubWaits(sock.fileno()) if under_gevent() else _PollWaits(sock.fileno())
+
+
+def _verdict(outcome: str, patience: Patience) -> bool:
+    if outcome == READY:
+        return True
+    if outcome == IDLE:
+        patience.client.wrote()
+        return False
+    if outcome == GONE:
+        raise ClientGone("The client left.")
+    raise patience.timeout()
+
+
+class _PollWaits:
+    """Blocks the thread in `poll`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def wait(self, direction: int, patience: Patience) -> bool:
+        poller = select.poll()
+        poller.register(self._fd, _POLLED[direction])
+        client = patience.client.fileno()
+        if client >= 0:
+            poller.register(client, POLLRDHUP)
+        until = min(patience.deadline, patience.idle_at)
+        ready = dict(poller.poll(max(0.0, until - time.monotonic()) * 1000))
+        if self._fd in ready:
+            return True
+        if client in ready:
+            return _verdict(GONE, patience)
+        return _verdict(TIMED_OUT if time.monotonic() >= patience.deadline else IDLE, patience)
+
+    def close(self) -> None:
+        pass
+
+
+class _HubWaits:
+    """Parks the greenlet on a gevent watcher; that for reading lives as long as the connection."""
+
+    __slots__ = ("_fd", "_reader")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._reader: Any = gevent.get_hub().loop.io(fd, READ)
+
+    def wait(self, direction: int, patience: Patience) -> bool:
+        watcher = self._reader if direction == READ else gevent.get_hub().loop.io(self._fd, direction)
+        waiter: Any = Waiter()
+        watcher.start(waiter.switch, READY)
+        _sweep.add(patience, waiter)
+        try:
+            outcome = waiter.get()
+        except GreenletExit:
+            raise ShuttingDown from None
+        finally:
+            watcher.stop()
+            if direction == WRITE:
+                watcher.close()
+            del _sweep.waiting[patience]
+            _breath.taken_at = time.monotonic()
+        if outcome == TIMED_OUT and ready_now(self._fd, _POLLED[direction]):
+            return True  # this worker was busy, not the upstream silent
+        return True if outcome == READY else _verdict(outcome, patience)
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class _Sweep:
+    """Wakes the waits whose deadline passed, whose client left, or whose stream must be kept alive."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[Patience, Any] = {}
+        """Each with gevent's Waiter, by which it is woken."""
+        self._timer: Any = None
+
+    def add(self, patience: Patience, waiter: Any) -> None:
+        self.waiting[patience] = waiter
+        if self._timer is None:
+            self._timer = gevent.get_hub().loop.timer(SWEEP_SECONDS, SWEEP_SECONDS)
+            self._timer.start(self._run)
+
+    def _run(self) -> None:
+        """Runs in the hub, so a switch resumes the waiting greenlet at once."""
+        if not self.waiting:
+            self._timer.close()
+            self._timer = None
+            return
+        now = time.monotonic()
+        clients: dict[int, Patience] = {}
+        for patience in list(self.waiting):
+            if now >= patience.deadline:
+                self._wake(patience, TIMED_OUT)
+            elif now >= patience.idle_at:
+                self._wake(patience, IDLE)
+            elif (fd := patience.client.fileno()) >= 0:
+                clients[fd] = patience
+        self._wake_the_left(clients)
+
+    def _wake_the_left(self, clients: dict[int, Patience]) -> None:
+        poller = new_poll()
+        for fd in clients:
+            poller.register(fd, POLLRDHUP)
+        for fd, _ in poller.poll(0):
+            self._wake(clients[fd], GONE)
+
+    def _wake(self, patience: Patience, outcome: str) -> None:
+        """Unless its wait has ended meanwhile: the greenlets woken before this one ran in between."""
+        if patience in self.waiting:
+            self.waiting[patience].switch(outcome)
+
+
+class _Breath:
+    """When this worker's greenlets last let the others run."""
+
+    taken_at = 0.0
+
+    def take(self) -> None:
+        try:
+            gevent.sleep(0)
+        except GreenletExit:
+            raise ShuttingDown from None
+        self.taken_at = time.monotonic()
+
+
+_sweep = _Sweep()
+_breath = _Breath()
+
+
+def breathe() -> None:
+    """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker."""
+    if time.monotonic() - _breath.taken_at > BREATH_SECONDS and under_gevent():
+        _breath.take()
