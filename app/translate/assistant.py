@@ -31,9 +31,14 @@ def assistant_text(message: Block, path: str, report: Report) -> list[Block]:
         for index, part in enumerate(an_array(content, f"{path}.content")):
             blocks += _part(part, f"{path}.content[{index}]", report)
     refusal = message.get("refusal")
-    if refusal is not None and not is_blank(a_string(refusal, f"{path}.refusal")):
+    if refusal is not None and not is_blank(a_string(refusal, f"{path}.refusal")) and not _says(blocks, refusal):
         blocks.append(text_block(refusal))
     return blocks
+
+
+def _says(blocks: list[Block], refusal: str) -> bool:
+    """Whether the text is the refusal, as in our own answers where a model refuses without an explanation."""
+    return "".join(block["text"] for block in blocks).strip() == refusal.strip()
 
 
 def _part(part: Any, path: str, report: Report) -> list[Block]:
