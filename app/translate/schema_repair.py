@@ -1,4 +1,4 @@
-"""Keywords of older drafts and other dialects of JSON Schema -> draft 2020-12; what is broken is left out."""
+"""Each keyword of a JSON Schema -> the value that draft 2020-12 gives it; what is broken is left out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from app.translate.identifiers import digest
 from app.translate.json_reference import resolve
+from app.translate.schema_dialects import PAIRED, modernise
 
 Schema = dict[str, Any]
 
@@ -62,8 +63,8 @@ class SchemaRepair:
             repair = _KEYWORDS.get(keyword)
             if repair is None or (value := repair(self, value)) is not None:
                 repaired[keyword] = value
-        if not _PAIRED.isdisjoint(schema):
-            _modernise(schema, repaired, self._key)
+        if not PAIRED.isdisjoint(schema):
+            modernise(schema, repaired, self._key)
         return repaired
 
     def schema_map(self, value: Any) -> Any:
@@ -145,52 +146,6 @@ def _type_name(value: Any) -> str | None:
         return None
     name = value.lower()
     return name if name in _TYPES else _TYPE_ALIASES.get(name)
-
-
-_PAIRED = {"exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions", "pattern", "properties"}
-"""Keywords whose repair needs another one."""
-
-
-def _modernise(original: Schema, repaired: Schema, key: Callable[[str], str]) -> None:
-    """Draft-4 and OpenAPI forms that take two keywords together, or become another; `key` gives a key as it is sent."""
-    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if original.get(exclusive) is True and bound in repaired:
-            repaired[exclusive] = repaired.pop(bound)
-    if original.get("nullable") is True:
-        _accept_null(repaired)
-    if isinstance(repaired.get("items"), list):
-        repaired["prefixItems"] = repaired.pop("items")
-        if "additionalItems" in repaired:
-            repaired["items"] = repaired.pop("additionalItems")
-    if "definitions" in repaired:
-        repaired["$defs"] = repaired.pop("definitions") | repaired.get("$defs", {})
-    pattern = original.get("pattern")
-    if isinstance(pattern, str) and "pattern" not in repaired:
-        repaired["description"] = " ".join([*filter(None, [repaired.get("description")]), f"(pattern: {pattern})"])
-    if marked := _marked_required(original.get("properties")):
-        repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *map(key, marked)]))
-
-
-def _marked_required(properties: Any) -> list[str]:
-    """Draft 3 marks a property itself as required."""
-    if not isinstance(properties, dict):
-        return []
-    return [key for key, child in properties.items() if isinstance(child, dict) and child.get("required") is True]
-
-
-def _accept_null(schema: Schema) -> None:
-    """OpenAPI 3.0's `nullable`: null beside what `schema` accepts; an `enum` takes it only if it lists it."""
-    kind = schema.get("type")
-    if isinstance(kind, str) and kind != "null":
-        schema["type"] = [kind, "null"]
-    if "enum" in schema and None not in schema["enum"]:
-        schema["enum"] = [*schema["enum"], None]
-    for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            schema[keyword] = [*schema[keyword], {"type": "null"}]
-    for keyword in ("$ref", "allOf"):
-        if keyword in schema and not {"anyOf", "oneOf"} & schema.keys():
-            schema["anyOf"] = [{keyword: schema.pop(keyword)}, {"type": "null"}]
 
 
 _Repair = Callable[[SchemaRepair, Any], Any]
