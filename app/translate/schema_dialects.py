@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 Schema = dict[str, Any]
 
-PAIRED = {"exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions", "pattern", "properties"}
+PAIRED = {
+    *("exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions"),
+    *("pattern", "properties", "patternProperties"),
+}
 """Keywords whose repair needs another one."""
 
 
@@ -26,9 +30,25 @@ def modernise(original: Schema, repaired: Schema, key: Callable[[str], str]) -> 
         repaired["$defs"] = repaired.pop("definitions") | repaired.get("$defs", {})
     pattern = original.get("pattern")
     if isinstance(pattern, str) and "pattern" not in repaired:
-        repaired["description"] = " ".join([*filter(None, [repaired.get("description")]), f"(pattern: {pattern})"])
+        _tell(repaired, f"(pattern: {pattern})")
+    _tell_properties(original.get("patternProperties"), repaired)
     if marked := _marked_required(original.get("properties")):
         repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *map(key, marked)]))
+
+
+def _tell(schema: Schema, text: str) -> None:
+    schema["description"] = " ".join([*filter(None, [schema.get("description")]), text])
+
+
+def _tell_properties(described: Any, schema: Schema) -> None:
+    """Properties by patterns that cannot be read, which would refuse the whole schema; they stay allowed."""
+    if not isinstance(described, dict):
+        return
+    unread = {key: child for key, child in described.items() if key not in schema.get("patternProperties", ())}
+    if unread:
+        _tell(schema, f"(patternProperties: {json.dumps(unread, ensure_ascii=False)})")
+        if schema.get("additionalProperties") is False:
+            del schema["additionalProperties"]
 
 
 def _marked_required(properties: Any) -> list[str]:

@@ -77,6 +77,11 @@ class SchemaRepair:
             return None
         return {self._key(key): self.schema(child) for key, child in value.items()}
 
+    def pattern_properties(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return {key: self.schema(child) for key, child in value.items() if self.pattern(key) is not None} or None
+
     def schema_list(self, value: Any) -> Any:
         return [self.schema(child) for child in value] if isinstance(value, list) and value else None
 
@@ -184,7 +189,8 @@ _KEYWORDS: dict[str, _Repair] = {
     "items": SchemaRepair.items,
     "$ref": SchemaRepair.reference,
     "dependentRequired": SchemaRepair.dependent_required,
-    **dict.fromkeys(("$defs", "definitions", "patternProperties", "dependentSchemas"), SchemaRepair.schema_map),
+    "patternProperties": SchemaRepair.pattern_properties,
+    **dict.fromkeys(("$defs", "definitions", "dependentSchemas"), SchemaRepair.schema_map),
     **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), SchemaRepair.schema_list),
     **dict.fromkeys(
         ("additionalProperties", "additionalItems", "unevaluatedItems", "unevaluatedProperties", "propertyNames"),

@@ -120,7 +120,11 @@ def subschemas(schema: Schema) -> Iterator[Schema]:
 def _containers_are_right(schema: dict[str, Any]) -> bool:
     lists = (schema[keyword] for keyword in SCHEMA_LISTS if keyword in schema)
     maps = (schema[keyword] for keyword in SCHEMA_MAPS if keyword in schema)
-    return all(isinstance(x, list) and x for x in lists) and all(isinstance(x, dict) for x in maps)
+    return (
+        all(isinstance(x, list) and x for x in lists)
+        and all(isinstance(x, dict) for x in maps)
+        and all(map(_is_pattern, schema.get("patternProperties", ())))
+    )
 
 
 def is_valid(schema: Schema, root: Schema = None) -> bool:

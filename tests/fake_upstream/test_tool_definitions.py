@@ -38,6 +38,7 @@ INVALID_SCHEMAS: dict[str, dict[str, Any]] = {
     "description a number": {"description": 5},
     "negative length": {"properties": {"a": {"minLength": -1}}},
     "broken pattern": {"properties": {"a": {"pattern": "("}}},
+    "broken pattern of property names": {"patternProperties": {"(": {}}},
 }
 VALID_SCHEMA = schema(
     **{

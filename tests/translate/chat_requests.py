@@ -56,6 +56,7 @@ SCHEMAS: list[Any] = [
     {"type": "string", "enum": ["a", "b"]},
     {"type": "object", "additionalProperties": False, "properties": {"x": {"minimum": 3}}, "required": ["x"]},
     {"$schema": "http://json-schema.org/draft-04/schema#", "id": "x", "type": "object", "dependencies": {"a": ["b"]}},
+    {"type": "object", "patternProperties": {"^x-": {}, "[": True}, "additionalProperties": False},
     {"type": "object", "properties": {"u": {"multipleOf": 0, "uniqueItems": "yes", "enum": "a", "anyOf": []}}},
 ]
 ANSWER_SCHEMAS: list[Any] = [

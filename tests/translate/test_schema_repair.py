@@ -179,11 +179,20 @@ def test_another_pattern_is_told(pattern: str) -> None:
     assert repaired(pattern=pattern, description="A.")["description"] == f"A. (pattern: {pattern})"
 
 
+def test_properties_are_told_whose_pattern_cannot_be_read() -> None:
+    source = {"patternProperties": {"^a": STRING, "[": {"type": "str"}}, "additionalProperties": False}
+    told = '(patternProperties: {"[": {"type": "str"}})'
+    assert repaired(**source) == {"patternProperties": {"^a": STRING}, "description": told}
+    assert repaired(patternProperties={"[": {}}, description="A.")["description"] == 'A. (patternProperties: {"[": {}})'
+
+
 def test_patterns_are_read_up_to_a_limit_together_or_not_at_all() -> None:
     root = {"prefixItems": [{"pattern": "x" * 999} for _ in range(11)]}
     repair = SchemaRepair(root)
     assert ["pattern" in item for item in repair.repaired_root()["prefixItems"]] == [True] * 10 + [False]
     assert repair.patterns_length == 9990
+    named = SchemaRepair({"patternProperties": {f"{'x' * 990}{n}": {} for n in range(11)}})
+    assert len(named.repaired_root()["patternProperties"]) == 10
     unread = SchemaRepair(root, reads_patterns=False)
     assert not any("pattern" in item for item in unread.repaired_root()["prefixItems"])
     assert unread.patterns_length == 0
