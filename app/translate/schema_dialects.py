@@ -10,7 +10,7 @@ Schema = dict[str, Any]
 
 PAIRED = {
     *("exclusiveMinimum", "exclusiveMaximum", "nullable", "items", "definitions"),
-    *("pattern", "properties", "patternProperties"),
+    *("pattern", "properties", "patternProperties", "dependencies"),
 }
 """Keywords whose repair needs another one."""
 
@@ -28,12 +28,20 @@ def modernise(original: Schema, repaired: Schema, key: Callable[[str], str]) -> 
             repaired["items"] = repaired.pop("additionalItems")
     if "definitions" in repaired:
         repaired["$defs"] = repaired.pop("definitions") | repaired.get("$defs", {})
+    _part_dependencies(repaired)
     pattern = original.get("pattern")
     if isinstance(pattern, str) and "pattern" not in repaired:
         _tell(repaired, f"(pattern: {pattern})")
     _tell_properties(original.get("patternProperties"), repaired)
     if marked := _marked_required(original.get("properties")):
         repaired["required"] = list(dict.fromkeys([*repaired.get("required", ()), *map(key, marked)]))
+
+
+def _part_dependencies(schema: Schema) -> None:
+    """Draft 7 has one keyword for what draft 2019-09 made two of."""
+    for name, demand in schema.pop("dependencies", {}).items():
+        keyword = "dependentRequired" if isinstance(demand, list) else "dependentSchemas"
+        schema.setdefault(keyword, {}).setdefault(name, demand)
 
 
 def _tell(schema: Schema, text: str) -> None:

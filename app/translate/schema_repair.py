@@ -107,6 +107,16 @@ class SchemaRepair:
         lists = {self._key(key): self.required(names) for key, names in value.items()}
         return {key: names for key, names in lists.items() if names is not None}
 
+    def dependencies(self, value: Any) -> Any:
+        """Draft 7: the names, or the schema, that a property's presence demands."""
+        if not isinstance(value, dict):
+            return None
+        read = {
+            key: self.required(demand) if isinstance(demand, list) else self.subschema(demand)
+            for key, demand in value.items()
+        }
+        return {self._key(key): demand for key, demand in read.items() if demand is not None}
+
     def reference(self, value: Any) -> Any:
         """A local reference; one that leads nowhere is left out. Only those to `$defs` and to the whole are sure to
         lead to the same place when the repair is done: other targets are copied there."""
@@ -189,8 +199,10 @@ _KEYWORDS: dict[str, _Repair] = {
     "items": SchemaRepair.items,
     "$ref": SchemaRepair.reference,
     "dependentRequired": SchemaRepair.dependent_required,
+    "dependencies": SchemaRepair.dependencies,
     "patternProperties": SchemaRepair.pattern_properties,
-    **dict.fromkeys(("$defs", "definitions", "dependentSchemas"), SchemaRepair.schema_map),
+    "dependentSchemas": SchemaRepair.properties,
+    **dict.fromkeys(("$defs", "definitions"), SchemaRepair.schema_map),
     **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), SchemaRepair.schema_list),
     **dict.fromkeys(
         ("additionalProperties", "additionalItems", "unevaluatedItems", "unevaluatedProperties", "propertyNames"),
@@ -198,7 +210,7 @@ _KEYWORDS: dict[str, _Repair] = {
     ),
     **dict.fromkeys(("not", "if", "then", "else", "contains", "contentSchema"), SchemaRepair.subschema),
     **dict.fromkeys(("$schema", "$id", "id", "nullable", "$anchor", "$dynamicRef", "$dynamicAnchor"), _dropped),
-    **dict.fromkeys(("$recursiveRef", "$recursiveAnchor", "$vocabulary", "dependencies"), _dropped),
+    **dict.fromkeys(("$recursiveRef", "$recursiveAnchor", "$vocabulary"), _dropped),
     **dict.fromkeys(("title", "description", "format", "$comment"), _kept_if(str)),
     **dict.fromkeys(("contentEncoding", "contentMediaType"), _kept_if(str)),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _kept_if(int, float)),

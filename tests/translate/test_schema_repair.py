@@ -62,7 +62,7 @@ def test_what_means_something_is_kept(keyword: str, value: Any, kept: Any) -> No
         ("uniqueItems", "yes"),
         ("$schema", "http://json-schema.org/draft-04/schema#"),
         ("$id", "https://x"),
-        ("dependencies", {"a": ["b"]}),
+        ("dependencies", ["a"]),
         ("$ref", "https://example.com/schema.json"),
         ("$ref", "#/$defs/missing"),
         ("$ref", 5),
@@ -177,6 +177,17 @@ def test_a_pattern_that_can_be_read_is_kept(pattern: str) -> None:
 def test_another_pattern_is_told(pattern: str) -> None:
     assert repaired(pattern=pattern) == {"description": f"(pattern: {pattern})"}
     assert repaired(pattern=pattern, description="A.")["description"] == f"A. (pattern: {pattern})"
+
+
+def test_dependencies_of_draft_7_keep_what_they_demand() -> None:
+    source = {
+        "dependencies": {"a": ["b"], "c d": {"required": ["e"]}, "f": 5, "g": True},
+        "dependentRequired": {"h": ["i"]},
+    }
+    assert repaired(**source) == {
+        "dependentRequired": {"h": ["i"], "a": ["b"]},
+        "dependentSchemas": {"c_d_3526a043": {"required": ["e"]}, "g": True},
+    }
 
 
 def test_properties_are_told_whose_pattern_cannot_be_read() -> None:
