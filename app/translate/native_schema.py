@@ -32,7 +32,8 @@ _UNSUPPORTED = frozenset(
 """Keywords the API refuses: `For 'array' type, property 'uniqueItems' is not supported` (observed message)."""
 _MAPS = ("properties", "$defs")
 _LISTS = ("anyOf", "allOf")
-_NO_SCHEMAS = frozenset(["$defs", "enum", "const", "default"])
+_BY_NAME = frozenset(["properties", "patternProperties", "dependentSchemas"])
+_NO_SCHEMAS = frozenset(["$defs", "enum", "const", "default", "examples"])
 
 
 class _OpenObject(Exception):
@@ -125,7 +126,9 @@ def _references(schema: Any) -> Iterator[str]:
         elif isinstance(part, dict):
             if isinstance(part.get("$ref"), str):
                 yield part["$ref"]
-            unread += [value for key, value in part.items() if key not in _NO_SCHEMAS]
+            unread += [value for key, value in part.items() if key not in _NO_SCHEMAS and key not in _BY_NAME]
+            # A property may be called like a keyword.
+            unread += [child for key in _BY_NAME & part.keys() for child in part[key].values()]
 
 
 @dataclass

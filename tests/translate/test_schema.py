@@ -174,6 +174,7 @@ NATIVE: dict[str, tuple[Schema, Schema | None]] = {
         {**obj(a={"$ref": "#/$defs/A"}), "$defs": {"A": {"anyOf": [STRING, obj(a={"$ref": "#/$defs/A"})]}}},
         None,
     ),
+    "recursive in a property called like a keyword": (obj(enum={"$ref": "#"}, a=STRING), None),
     "an object without properties": (obj(a={"type": "object"}), None),
     "the fewest items that it takes": (
         obj(a={"type": "array", "items": STRING, "minItems": 1}),
