@@ -25,6 +25,8 @@ class CallIndex:
     def __init__(self) -> None:
         self._by_id: dict[str, _Calls] = {}
         self._by_name: dict[str, _Calls] = {}
+        self._without_id: dict[str, _Calls] = {}
+        """By name, those that the client gives no id."""
         self._latest: _Calls | None = None
         self._moved_on = False
 
@@ -34,7 +36,8 @@ class CallIndex:
             self._latest = _Calls(turn)
         self._latest.ids.append(sent_id)
         self._moved_on = False
-        for calls, key in ((self._by_id, id), (self._by_name, name)):
+        named = () if id else ((self._without_id, name),)
+        for calls, key in ((self._by_id, id), (self._by_name, name), *named):
             if key not in calls or calls[key].turn is not turn:
                 calls[key] = _Calls(turn)
             calls[key].ids.append(sent_id)
@@ -48,12 +51,20 @@ class CallIndex:
         return self._answered(self._by_id.get(id))
 
     def with_name(self, name: str) -> tuple[AssistantTurn, str] | None:
-        return self._answered(self._by_name.get(name))
+        """The same for a result that names its tool only. A call without an id comes first, for its neighbours' results
+        may still give theirs; and only of such a call does it replace a result."""
+        without_id = self._without_id.get(name)
+        return self._first_open(without_id, self._by_name.get(name)) or self._answered(without_id)
 
     def next_open(self) -> tuple[AssistantTurn, str] | None:
-        """The first call of the latest turn that has no result yet."""
-        open_id = self._latest.first_open() if self._latest else None
-        return (self._latest.turn, open_id) if self._latest and open_id is not None else None
+        """The first call of the latest turn that has no result yet, one without an id before the others."""
+        return self._first_open(self._by_id.get(""), self._latest)
+
+    def _first_open(self, preferred: _Calls | None, latest: _Calls | None) -> tuple[AssistantTurn, str] | None:
+        for calls in (preferred, latest):
+            if calls and latest and calls.turn is latest.turn and (open_id := calls.first_open()) is not None:
+                return calls.turn, open_id
+        return None
 
     def _answered(self, calls: _Calls | None) -> tuple[AssistantTurn, str] | None:
         """The first call without a result. A second result replaces the first one until the assistant speaks again:

@@ -223,10 +223,8 @@ class HistoryReader:
         return [result]
 
     def _answered_call(self, message: Block, path: str) -> tuple[AssistantTurn, str] | None:
-        id = optional_string(message, "tool_call_id", path)
-        found = self._calls.with_id(id) if id is not None else None
-        if found or id:
-            return found
+        if id := optional_string(message, "tool_call_id", path):
+            return self._calls.with_id(id)
         name = message.get("name")
         if message["role"] == "function" and name is None:
             raise missing(f"{path}.name")

@@ -49,3 +49,24 @@ def test_a_second_result_replaces_the_first_until_the_assistant_speaks_again() -
     answered(second, "s2")
     assert index.with_id("b") == (second, "s2"), "what was called since may be answered again"
     assert index.with_id("a") is None, "of an earlier turn"
+
+
+def test_a_result_without_an_id_answers_a_call_without_one_first() -> None:
+    index, turn = CallIndex(), AssistantTurn()
+    for sent_id, id, name in [("s1", "a", "f"), ("s2", "", "g"), ("s3", "", "f")]:
+        index.add(turn, sent_id, id, name)
+    assert index.with_name("f") == (turn, "s3")
+    assert index.next_open() == (turn, "s2")
+    answered(turn, "s3")
+    answered(turn, "s2")
+    assert index.with_name("f") == index.next_open() == (turn, "s1")
+    answered(turn, "s1")
+    assert index.with_name("g") == (turn, "s2"), "a second result"
+    assert index.with_name("f") == (turn, "s3"), "what answered an id is not replaced by a guess"
+
+
+def test_a_result_that_names_its_tool_only_replaces_none_that_named_its_call() -> None:
+    index, turn = CallIndex(), AssistantTurn()
+    index.add(turn, "s1", "a", "f")
+    answered(turn, "s1")
+    assert index.with_name("f") is None
