@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from app.errors import InvalidRequest
 from app.profiles.profile import Profile
 from app.tokens.media import image_size
+from app.translate.file_text import file_text, text_of_any
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
@@ -25,7 +26,6 @@ for requests of more than 20 images)."""
 
 _PDF = "JVBERi"
 """`%PDF-`, encoded."""
-_TEXT_TYPES = {"application/json", "application/xml", "application/x-yaml", "application/javascript"}
 _UNTYPED = {"", "application/octet-stream"}
 _BLANKS = re.compile(r"\s+")
 
@@ -36,6 +36,7 @@ class DataUrl:
 
     media_type: str
     data: str
+    charset: str = ""
 
     @property
     def size(self) -> int:
@@ -50,18 +51,12 @@ class DataUrl:
     def is_pdf(self) -> bool:
         return self.data.startswith(_PDF)
 
-    def text(self) -> str:
-        return base64.b64decode(self.data).decode("utf-8", "replace")
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it says so; of one without a type, whether the bytes are UTF-8."""
-        if self.media_type not in _UNTYPED:
-            return self.media_type.startswith("text/") or self.media_type in _TEXT_TYPES
-        try:
-            return "\0" not in base64.b64decode(self.data).decode()
-        except UnicodeDecodeError:
-            return False
+    def text(self) -> str | None:
+        """The text of a text file; None if it is none. Browsers call a CSV an Excel file, and TypeScript a video."""
+        content = base64.b64decode(self.data)
+        if self.media_type.startswith("text/"):
+            return file_text(content, self.charset)
+        return text_of_any(content) if content or self.media_type in _UNTYPED else None
 
 
 def is_data_url(url: str) -> bool:
@@ -81,9 +76,10 @@ def data_url(url: str, path: str) -> DataUrl:
             code="invalid_value",
         )
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
+    charset = next((part[8:].strip('"') for part in parameters if part.startswith("charset=")), "")
     if "base64" not in parameters:
-        return DataUrl(media_type or "text/plain", base64.b64encode(unquote_to_bytes(payload)).decode())
-    return DataUrl(media_type, base64_text(payload, path))
+        return DataUrl(media_type or "text/plain", base64.b64encode(unquote_to_bytes(payload)).decode(), charset)
+    return DataUrl(media_type, base64_text(payload, path), charset)
 
 
 def base64_text(payload: str, path: str) -> str:
@@ -152,8 +148,8 @@ def document_source(url: DataUrl, path: str) -> dict[str, Any]:
     """
     if url.data and (url.is_pdf or url.media_type == "application/pdf"):
         return {"type": "base64", "media_type": "application/pdf", "data": url.data}
-    if url.is_text:
-        return {"type": "text", "media_type": "text/plain", "data": url.text()}
+    if (text := url.text()) is not None:
+        return {"type": "text", "media_type": "text/plain", "data": text}
     reason = f"files of type '{url.media_type or 'unknown'}' are not supported; use PDF, text or an image"
     raise InvalidRequest(
         f"Invalid '{path}': {reason if url.data else 'the file is empty'}.",

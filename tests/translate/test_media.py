@@ -115,6 +115,10 @@ FILES: list[tuple[Json, Json | None]] = [
         document("base64", "application/octet-stream", base64.b64encode(PDF).decode()),
         {"type": "base64", "media_type": "application/pdf"},
     ),
+    (file(encoded(b"a;b\r\n", "application/vnd.ms-excel")), {"type": "text", "data": "a;b\r\n"}),
+    (file(encoded("größer".encode("cp1252"), "text/csv")), {"type": "text", "data": "größer"}),
+    (file(encoded("größer".encode("utf-16"), "text/plain")), {"type": "text", "data": "größer"}),
+    (file(encoded("жар".encode("koi8-r"), "text/plain;charset=KOI8-R")), {"type": "text", "data": "жар"}),
     (document("text", "text/markdown", "# hi"), {"type": "text", "media_type": "text/plain", "data": "# hi"}),
 ]
 
@@ -169,7 +173,7 @@ REFUSED: list[tuple[Json, str]] = [
         "messages[0].content[0].file.file_data",
     ),
     (file(encoded(b"MZ\x00\x01")), "messages[0].content[0].file.file_data"),
-    (document("base64", "application/msword", "aGk="), "messages[0].content[0].source.data"),
+    (document("base64", "application/msword", "0M8R4KGxGuE="), "messages[0].content[0].source.data"),
     ({"type": "image"}, "messages[0].content[0].source"),
     ({"type": "image", "source": {"type": "text"}}, "messages[0].content[0].source.type"),
 ]
