@@ -16,6 +16,7 @@ from app.translate.call_index import CallIndex
 from app.translate.checks import an_object, invalid_value, missing, optional_boolean, optional_string
 from app.translate.content import Block, is_blank, text_block, text_blocks, user_blocks
 from app.translate.identifiers import ToolIds
+from app.translate.message_fields import ignore_unknown
 from app.translate.report import Report
 from app.translate.thinking_blocks import Remembered, Thought, interleaved, replayed_thinking
 from app.translate.tools import Toolbox
@@ -96,6 +97,7 @@ class HistoryReader:
         if reader is None:
             expected = "'system', 'developer', 'user', 'assistant', 'tool', and 'function'"
             raise invalid_value(f"{path}.role", expected, role)
+        ignore_unknown(message, self._report)
         if "name" in message and optional_string(message, "name", path) and role not in {"tool", "function"}:
             self._report.ignore("messages[].name")
         blocks = reader(self, message, path)
