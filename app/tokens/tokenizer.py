@@ -15,7 +15,7 @@ import tiktoken
 
 from app.tokens import offload
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger("anthropic_proxy.tokens")
 
 # tiktoken's own definition of cl100k_base (tiktoken_ext/openai_public.py): pattern and SHA-256 of the ranks.
 _PATTERN = (
@@ -103,7 +103,7 @@ class Tokenizer:
         if self._load_error is not None:
             # Logged here: the locks of logging are gevent's, and this is the hub's thread again.
             name = type(self._load_error).__name__
-            _log.warning("token ranks unavailable, counting without them: %s", name)
+            _logger.warning("token ranks unavailable, counting without them: %s", name)
         self._settled = True
 
     def _try_load(self) -> None:

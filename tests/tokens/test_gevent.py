@@ -114,7 +114,7 @@ import logging
 messages = []
 class Collect(logging.Handler):
     def emit(self, record): messages.append(record.getMessage())
-logging.getLogger("app.tokens.tokenizer").addHandler(Collect())
+logging.getLogger("anthropic_proxy.tokens").addHandler(Collect())
 def load(): raise OSError("/secret/path")
 broken = Tokenizer(load)
 counts = [estimate_text_tokens("word", "glm-4.5", tokenizer=broken) for _ in range(3)]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.logs import configure_logging
 from app.tokens import content, estimate_input_tokens, estimate_text_tokens, tokenizer
 from app.tokens.estimate import _Tally
 from app.tokens.families import CLAUDE_FROM_4_7, CLAUDE_TO_4_6, OTHER, Family, family_of
@@ -348,7 +349,8 @@ def test_without_ranks_the_heuristic_counts(unavailable, exact):
     assert estimate_input_tokens(one_message([{}] * 3), GLM, tokenizer=unavailable) >= 1
 
 
-def test_a_failed_load_is_logged_once_and_not_repeated(caplog):
+def test_a_failed_load_is_logged_once_in_the_services_format_and_not_repeated(capsys):
+    configure_logging("info", "json")
     loads = []
 
     def load():
@@ -356,10 +358,14 @@ def test_a_failed_load_is_logged_once_and_not_repeated(caplog):
         raise ValueError("/secret/path")
 
     counting = Tokenizer(load)
-    assert [estimate_text_tokens("word", GLM, tokenizer=counting) for _ in range(3)] == [1, 1, 1]
+    try:
+        assert [estimate_text_tokens("word", GLM, tokenizer=counting) for _ in range(3)] == [1, 1, 1]
+    finally:
+        configure_logging("info", "text")
     assert len(loads) == 1
-    assert [record.getMessage() for record in caplog.records] == [
-        "token ranks unavailable, counting without them: ValueError"
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["level"], line["message"]) for line in told] == [
+        ("warning", "token ranks unavailable, counting without them: ValueError")
     ]
 
 
