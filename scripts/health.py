@@ -24,13 +24,13 @@ def listening_address(environ: Mapping[str, str | None]) -> tuple[str, int]:
     return host, int(port)
 
 
-def configured_environment() -> dict[str, str | None]:
-    """The environment over .env, as the service sees them: what is empty in the environment hides nothing.
+def configured_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """`environ` over .env, as the service sees them: what is empty in the environment hides nothing.
 
     Raises ValueError when .env cannot be read.
     """
-    given: dict[str, str | None] = {key: value for key, value in os.environ.items() if value.strip()}
-    if os.environ.get("PYTHON_DOTENV_DISABLED", "").lower() in {"1", "true", "t", "yes", "y"}:
+    given: dict[str, str | None] = {key: value for key, value in environ.items() if value.strip()}
+    if environ.get("PYTHON_DOTENV_DISABLED", "").lower() in {"1", "true", "t", "yes", "y"}:
         return given
     try:
         return {**dotenv_values(ROOT / ".env"), **given}

@@ -22,6 +22,14 @@ def command_of(pid: int) -> str | None:
     return shown.stdout.strip() or None
 
 
+def environment_of(pid: int) -> dict[str, str] | None:
+    """The environment a living process was started with, None when this machine does not tell."""
+    with suppress(OSError):
+        pairs = os.fsdecode(Path(f"/proc/{pid}/environ").read_bytes()).split("\0")
+        return {key: value for key, equals, value in (pair.partition("=") for pair in pairs) if equals}
+    return None
+
+
 def folder_of(pid: int) -> str | None:
     """The folder a living process works in, None when this machine does not tell."""
     if Path("/proc/self").exists():

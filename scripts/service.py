@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from health import ROOT, answers, base_url, configured_environment, listening_address
-from processes import command_of, folder_of, pid_in
+from processes import command_of, environment_of, folder_of, pid_in
 from supervisor.xmlrpc import SupervisorTransport
 
 NAME = "anthropic-proxy"
@@ -214,8 +214,11 @@ def stop() -> None:
 
 
 def status() -> int:
-    url = base_url(*listening_address(configured_environment()))
-    pid, process, healthy = service_pid(), supervised(), answers(url)
+    pid, process = service_pid(), supervised()
+    # `PORT=5001 scripts/start.sh` holds for the service, not for the shell that asks later.
+    environ = environment_of(pid) if pid else None
+    url = base_url(*listening_address(configured_environment(environ or os.environ)))
+    healthy = answers(url)
     if pid is None:
         state = f", supervisord says {process['statename']}" if process else ""
         say(f"{NAME} is not running in the background{state}.")

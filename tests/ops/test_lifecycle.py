@@ -52,6 +52,13 @@ def test_start_status_restart_stop(project: Project) -> None:
     assert project.run("status.sh").returncode == 3
 
 
+def test_status_asks_where_the_service_was_told_to_listen(project: Project) -> None:
+    assert project.run("start.sh").returncode == 0  # as `PORT=… scripts/start.sh`
+    status = project.run("status.sh", PORT="", HOST="")
+    assert status.returncode == 0, status.stdout
+    assert f"http://127.0.0.1:{project.port}/health answers" in status.stdout
+
+
 def test_supervisorctl_works_from_the_project_folder(project: Project) -> None:
     project.run("start.sh")
     supervisorctl = [sys.executable, "-m", "supervisor.supervisorctl"]

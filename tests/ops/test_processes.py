@@ -49,8 +49,10 @@ def tool(folder: Path, name: str, script: str) -> None:
 def test_with_proc(processes: dict[str, Any], sleeper: int, gone: int, tmp_path: Path) -> None:
     assert processes["folder_of"](sleeper) == str(tmp_path)
     assert processes["command_of"](sleeper).endswith(" -c input()")
+    assert processes["environment_of"](sleeper)["PATH"] == os.environ["PATH"]
     assert processes["folder_of"](gone) is None
     assert processes["command_of"](gone) is None
+    assert processes["environment_of"](gone) is None
 
 
 def test_without_proc(processes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -58,6 +60,7 @@ def test_without_proc(processes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     tool(tmp_path, "ps", '[ "$*" = "-p 12 -o command=" ] && echo "gunicorn -c gunicorn.conf.py"')
     no_proc(monkeypatch, tmp_path)
     assert processes["folder_of"](12) == "/Users/me/my proxy"
+    assert processes["environment_of"](12) is None
     assert processes["command_of"](12) == "gunicorn -c gunicorn.conf.py"
     assert processes["folder_of"](13) is None
     assert processes["command_of"](13) is None
