@@ -79,7 +79,10 @@ install_requirements() {
         return
     fi
     echo "Installing $file" >&2
-    "$venv_python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$file" >&2
+    if ! "$venv_python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$file" >&2; then
+        echo "pip could not install $file. It needs pypi.org, or a mirror that has these versions: PIP_INDEX_URL=https://..." >&2
+        return 1
+    fi
     cp -- "$file" "$installed"
 }
 

@@ -45,6 +45,7 @@ def test_installs_when_missing_and_when_the_list_changed(project: Project) -> No
     requirements.write_text("no-such-package-anywhere\n")
     failed = install(project, PIP_NO_INDEX="1")
     assert failed.returncode != 0
+    assert "PIP_INDEX_URL" in failed.stdout
     assert "Installing requirements.txt" in install(project, PIP_NO_INDEX="1").stdout, "a failure is tried again"
 
     (project.root / "a venv" / "bin" / "python").unlink()
