@@ -1,1 +1,1 @@
-"""One request of a client and its answer, one module for each kind of request."""
+"""One request of a client and its answer: `chat`, `messages` and `count`; the other modules are what these share."""

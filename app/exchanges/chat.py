@@ -9,12 +9,12 @@ from itertools import chain
 from typing import Any
 
 from app.errors import ProxyError, UpstreamRefusal
+from app.exchanges.learning import Learning
 from app.exchanges.proxied import ProxiedExchange
 from app.exchanges.sent_prompt import SentPrompt
 from app.exchanges.upstream_events import AnswerEvents, buffered
 from app.headers import chat_headers, listing, openai_headers
 from app.json_body import dump_json
-from app.profiles.learning import Learning
 from app.request_log import RequestRecord
 from app.routing import Route
 from app.services import Caller, Services
