@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from flask import Response
 
 from app.blueprints.reply import Reply
-from app.own_stack import on_own_stack
+from app.greenlets import on_own_stack
 
 _HEADERS = {
     "cache-control": "no-cache, no-transform",

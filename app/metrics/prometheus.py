@@ -12,11 +12,11 @@ from functools import cache
 from typing import Any
 
 import gevent
-import gevent.monkey
 from gevent.pywsgi import WSGIServer
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.greenlets import under_gevent
 from app.metrics.mapped_value import MappedValue
 from app.request_log import RequestRecord
 from app.routing import listed_models
@@ -58,7 +58,7 @@ class PrometheusMetrics:
         self._models = {*listed_models(settings), *settings.model_map_json.values()}
         self._models |= {settings.autotext_model, settings.autovision_model}
         self._failing = False
-        if gevent.monkey.is_module_patched("socket"):
+        if under_gevent():
             gevent.spawn(self._serve)
 
     def opened(self, record: RequestRecord) -> None:

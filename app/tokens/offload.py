@@ -3,15 +3,11 @@
 from collections.abc import Callable
 from functools import cache
 
-import gevent.monkey
 from gevent.threadpool import ThreadPool
 
+from app.greenlets import under_gevent
+
 THREADS = 2
-
-
-def is_gevent_worker() -> bool:
-    """Whether blocking here would block other requests: true once gevent has patched the process."""
-    return bool(gevent.monkey.is_module_patched("threading"))
 
 
 def run(task: Callable[[], object]) -> None:
@@ -19,7 +15,7 @@ def run(task: Callable[[], object]) -> None:
 
     `task` keeps its result to itself and must not raise: gevent prints the traceback of a task that does.
     """
-    if not is_gevent_worker():
+    if not under_gevent():
         task()
         return
     _threads().apply(task)

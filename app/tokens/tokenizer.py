@@ -13,6 +13,7 @@ from typing import Protocol
 import gevent
 import tiktoken
 
+from app.greenlets import under_gevent
 from app.tokens import offload
 
 _logger = logging.getLogger("anthropic_proxy.tokens")
@@ -87,7 +88,7 @@ class Tokenizer:
         return heuristic_tokens if self._encoder is None else self._count
 
     def _settle(self) -> None:
-        if not offload.is_gevent_worker():
+        if not under_gevent():
             with self._lock:
                 self._load_once()
             return

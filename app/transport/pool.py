@@ -10,10 +10,11 @@ from typing import Any
 import gevent
 
 from app.errors import UpstreamUnreachable
+from app.greenlets import under_gevent
 from app.transport.connection import Connection, NotSent
 from app.transport.dialing import Dialer
 from app.transport.exchange import Exchange
-from app.transport.waiting import Patience, under_gevent
+from app.transport.waiting import Patience
 
 MAX_IDLE = 1024
 NEW_CONNECTIONS = 2

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import gevent
 
-from app.transport.waiting import under_gevent
+from app.greenlets import under_gevent
 
 
 class TookTooLong(Exception):

@@ -10,15 +10,14 @@ import math
 import select
 import socket
 import time
-from functools import cache
 from typing import Any, Protocol
 
 import gevent
-import gevent.monkey
 from gevent import GreenletExit
 from gevent.hub import Waiter
 
 from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
+from app.greenlets import under_gevent
 from app.transport.polling import POLLRDHUP, new_poll, ready_now
 
 SWEEP_SECONDS = 0.5
@@ -27,12 +26,6 @@ READ, WRITE = 1, 2
 """What gevent's `loop.io` calls them."""
 _POLLED = {READ: select.POLLIN, WRITE: select.POLLOUT}
 READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
-
-
-@cache
-def under_gevent() -> bool:
-    """Whether a wait that blocks the thread would block other requests; a process is patched before it loads this."""
-    return bool(gevent.monkey.is_module_patched("socket"))
 
 
 class Client:

@@ -13,7 +13,8 @@ import gevent
 import pytest
 
 from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
-from app.transport.waiting import READ, SWEEP_SECONDS, WRITE, Client, Patience, breathe, under_gevent, waits_on
+from app.greenlets import under_gevent
+from app.transport.waiting import READ, SWEEP_SECONDS, WRITE, Client, Patience, breathe, waits_on
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_CHILD = "WAITING_UNDER_GEVENT"

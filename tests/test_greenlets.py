@@ -7,16 +7,16 @@ import greenlet
 import pytest
 from gevent.event import Event
 
-from app import own_stack
+from app import greenlets
 from app.errors import ShuttingDown
-from app.own_stack import on_own_stack
+from app.greenlets import on_own_stack
 
 _SERVED = ContextVar("served", default="nobody")
 
 
 @pytest.fixture(autouse=True)
 def _under_gevent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_stack, "under_gevent", lambda: True)
+    monkeypatch.setattr(greenlets, "under_gevent", lambda: True)
 
 
 def test_a_result_comes_back() -> None:
@@ -34,7 +34,7 @@ def test_the_stack_is_another() -> None:
 
 
 def test_elsewhere_it_is_a_plain_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_stack, "under_gevent", lambda: False)
+    monkeypatch.setattr(greenlets, "under_gevent", lambda: False)
     assert on_own_stack(greenlet.getcurrent) is greenlet.getcurrent()
 
 

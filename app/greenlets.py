@@ -1,18 +1,24 @@
-"""Calls that go deep, made by greenlets that live long."""
+"""Whether greenlets serve the requests of this process, and a stack of their own for calls that go deep."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import cache
 from typing import ParamSpec, TypeVar
 
+import gevent.monkey
 from gevent import GreenletExit
 from greenlet import greenlet
 
-from app.transport.waiting import under_gevent
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@cache
+def under_gevent() -> bool:
+    """Whether a call that blocks the thread would block other requests; a process is patched before it loads this."""
+    return bool(gevent.monkey.is_module_patched("socket"))
 
 
 def on_own_stack(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
