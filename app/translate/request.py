@@ -18,11 +18,12 @@ from app.translate.identifiers import ToolNames
 from app.translate.media import check_images
 from app.translate.messages import HistoryReader
 from app.translate.parameters import check_parameters
-from app.translate.reasoning import Conflict, Reasoning, ThinkingPlan, reasoning, thinking_plan
+from app.translate.reasoning import Reasoning, reasoning
 from app.translate.report import Report
 from app.translate.response_format import NO_JSON, JsonPlan, json_format, json_plan
 from app.translate.sampling import sampling, stop_sequences
 from app.translate.thinking_blocks import Remembered
+from app.translate.thinking_plan import Conflict, ThinkingPlan, thinking_plan
 from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
 from app.translate.tools import Toolbox, ToolForm, loaded, toolbox
 from app.translate.turns import History
