@@ -18,9 +18,10 @@ from app import create_app
 from app.profiles.profile import profile_for
 from app.settings import Settings
 from app.sse import EventReader, encode
+from app.translate.answer_form import AnswerForm
 from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import ChatStream
-from app.translate.request import AnswerForm, Options, messages_request
+from app.translate.request import Options, messages_request
 
 MODEL = "claude-sonnet-4-5"
 SANDBOX = str(Path(__file__).resolve().parents[1] / "app" / "sandbox")

@@ -19,10 +19,10 @@ from app.translate.answer_blocks import (
     ThinkingBlock,
     missing_block,
 )
+from app.translate.answer_form import AnswerForm
 from app.translate.call_blocks import call_block
 from app.translate.growing_text import GrowingText
 from app.translate.json_text import JsonText
-from app.translate.request import AnswerForm
 from app.translate.stop_reason import finish_reason
 from app.translate.told_calls import ToldCall
 from app.translate.upstream_error import stream_error

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.errors import InvalidRequest
 from app.profiles.profile import Profile
+from app.translate.answer_form import AnswerForm
 from app.translate.arguments import check_arguments
 from app.translate.betas import betas, extensions
 from app.translate.cache import cache_control, place_breakpoints
 from app.translate.checks import missing, optional_boolean
 from app.translate.content import Block, text_block
 from app.translate.end_user import end_user_id
-from app.translate.identifiers import ToolNames
 from app.translate.media import check_images
 from app.translate.messages import HistoryReader
 from app.translate.parameters import check_parameters
@@ -25,7 +24,7 @@ from app.translate.sampling import sampling, stop_sequences
 from app.translate.thinking_blocks import Remembered
 from app.translate.thinking_plan import Conflict, ThinkingPlan, thinking_plan
 from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
-from app.translate.tools import Toolbox, ToolForm, loaded, toolbox
+from app.translate.tools import Toolbox, loaded, toolbox
 from app.translate.turns import History
 from app.translate.web_search import web_search_tool
 
@@ -47,23 +46,6 @@ class Options:
     default_max_tokens: int = 32_000
     strict_params: bool = False
     auto_cache_control: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerForm:
-    """What the way back must know of the request: tool names and forms, and how JSON was asked for."""
-
-    model: str
-    names: ToolNames = field(default_factory=lambda: ToolNames(64))
-    tools: Mapping[str, ToolForm] = field(default_factory=dict)
-    legacy: bool = False
-    json_answer: str | None = None
-    """`tool`: the answer is a tool's input; `text`: it stands somewhere in the text."""
-    include_usage: bool = False
-
-    def tool(self, sent_name: str) -> ToolForm:
-        """The form of a tool by the name the upstream uses; one it made up comes back as a plain function."""
-        return self.tools.get(sent_name) or ToolForm(self.names.restored(sent_name))
 
 
 class Translation(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from app.translate.answer_form import AnswerForm
 from app.translate.identifiers import ToolNames
-from app.translate.request import AnswerForm
 from app.translate.tools import ToolForm
 
 START: dict[str, Any] = {

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 
 from app.errors import UpstreamBroken, UpstreamRefusal
+from app.translate.answer_form import AnswerForm
 from app.translate.chat_answer import ChatAnswer
 from app.translate.message_events import message_events, streamed_events
-from app.translate.request import AnswerForm
 from app.translate.told_calls import ToldCall
 from tests.translate.answers import MESSAGE, ODD_MESSAGE, forms
 from tests.translate.completions import completion_of, completion_of_events

@@ -10,9 +10,9 @@ from openai.types.chat import ChatCompletionChunk
 
 from app.errors import UpstreamError
 from app.sse import encode
+from app.translate.answer_form import AnswerForm
 from app.translate.chat_answer import ChatAnswer
 from app.translate.chat_stream import ChatStream, Chunk
-from app.translate.request import AnswerForm
 from tests.translate.answers import EVENTS, forms
 from tests.translate.completions import deltas, folded_chunks
 

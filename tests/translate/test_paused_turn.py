@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from app.translate.answer_form import AnswerForm
 from app.translate.chat_answer import ChatAnswer
 from app.translate.message_events import streamed_events
 from app.translate.paused_turn import ContinuedTurn, can_pause
-from app.translate.request import AnswerForm
 from tests.translate.completions import completion_of_events
 
 REQUEST = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Search"}]}

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.profiles.profile import Profile
+from app.translate.answer_form import AnswerForm
 from app.translate.chat_answer import ChatAnswer
-from app.translate.request import AnswerForm, Options, messages_request
+from app.translate.request import Options, messages_request
 from tests.translate.completions import completion_of
 
 Json = dict[str, Any]

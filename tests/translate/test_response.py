@@ -5,8 +5,8 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion
 
+from app.translate.answer_form import AnswerForm
 from app.translate.chat_answer import ChatAnswer
-from app.translate.request import AnswerForm
 from app.translate.response import folded
 from tests.translate.completions import completion_of
 
