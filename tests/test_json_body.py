@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app import json_body
 from app.errors import InvalidRequest
-from app.json_body import MAX_VALUES, dump_json, read_json
+from app.json_body import dump_json, read_json
+from app.json_size import MAX_VALUES
 
 
 @pytest.mark.parametrize(

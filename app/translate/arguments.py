@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.json_body import MAX_VALUES, more_values_than_allowed
+from app.json_size import MAX_VALUES, more_values_than_allowed
 from app.translate.content import is_blank
 
 MAX_DEPTH = 100

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.json_body import MAX_VALUES
+from app.json_size import MAX_VALUES
 from app.profiles.profile import Profile
 from app.translate.arguments import MAX_DEPTH, UNREADABLE, check_arguments, parsed_arguments
 from app.translate.request import Options, messages_request
