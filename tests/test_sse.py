@@ -169,7 +169,7 @@ ODD_FRAMES = st.sampled_from(
 def test_a_read_gives_the_same_events_at_once_and_frame_by_frame(frames: list[bytes]) -> None:
     assert read(b"".join(frames) + b"\n") == read(*(bytes([byte]) for byte in b"".join(frames) + b"\n"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.sse._plain_events", lambda whole: None)
+        patch.setattr("app.sse.events._plain_events", lambda whole: None)
         frame_by_frame = read(b"".join(frames) + b"\n")
     assert read(b"".join(frames) + b"\n") == frame_by_frame
 

@@ -1,7 +1,7 @@
-"""The only home of sseclient: server-sent events from bytes, however they are cut, and back to bytes.
+"""Bytes of a Messages stream -> its events; the only home of sseclient.
 
-Bytes are cut into whole, size-checked events first. An event as every API writes it is read by slicing; any other goes
-through sseclient, and the tests hold that both read the same.
+An event as every API writes it is read by slicing; any other goes through sseclient, and the tests hold that both read
+the same.
 """
 
 from __future__ import annotations
@@ -15,21 +15,14 @@ import orjson
 import sseclient
 
 from app.errors import UpstreamBroken
+from app.sse.cutting import EventCutter
 from app.translate.surrogates import SurrogateJoiner, has_lone_surrogate
 from app.translate.upstream_error import error_in_disguise
 
 Event = dict[str, Any]
 
-MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_JOINING = 2**31
 """Lines times bytes of one event: sseclient copies all that came before with each line."""
-DONE = b"data: [DONE]\n\n"
-KEEPALIVE = b": keep-alive\n\n"
-PING = b'event: ping\ndata: {"type": "ping"}\n\n'
-
-_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
-_LONGEST_BLANK_LINE = 4
-_BOM = b"\xef\xbb\xbf"
 _PLAIN = rb"(?:event: (?!error)[^\n]*\n)?data: ([^\n]*)"
 _PLAIN_FRAME = re.compile(_PLAIN)
 _PLAIN_FRAMES_OR_LINES = re.compile(_PLAIN + rb"\n\n|[^\n]*\n")
@@ -37,75 +30,6 @@ _PLAIN_FRAMES_OR_LINES = re.compile(_PLAIN + rb"\n\n|[^\n]*\n")
 _SEAM = re.compile(r"\n|data:")
 _DECODER = json.JSONDecoder()
 _logger = logging.getLogger("anthropic_proxy.sse")
-
-
-class EventCutter:
-    """Bytes in pieces of any size -> whole events, each with the blank line that ends it.
-
-    What is held of an unfinished event is searched once: its cost grows with the bytes, not with the pieces.
-    """
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-        self._begun = False
-
-    def feed(self, data: bytes) -> bytes:
-        """All events that are whole now, as they came; b"" if none is. Raises UpstreamBroken above 32 MB."""
-        if not self._begun:
-            data = self._without_bom(data)
-        rest = self._rest
-        if not rest:
-            if data.endswith(b"\n\n"):
-                return data  # as nearly every read is
-            end = _last_end(data, 0)
-            rest += data[end:]
-            whole = data[:end]
-        else:
-            searched = len(rest)
-            rest += data
-            end = _last_end(rest, max(0, searched - _LONGEST_BLANK_LINE + 1))
-            whole = bytes(rest[:end])
-            del rest[:end]
-        if len(rest) > MAX_EVENT_BYTES:
-            raise UpstreamBroken("The upstream sent a single event of more than 32 MB.")
-        return whole
-
-    def rest(self) -> bytes:
-        """What came behind the last whole event."""
-        rest = bytes(self._rest)
-        self._rest.clear()
-        return rest
-
-    def _without_bom(self, data: bytes) -> bytes:
-        """The first bytes, held back until they cannot be part of a byte order mark any more."""
-        start = bytes(self._rest) + data
-        self._rest.clear()
-        if len(start) < len(_BOM) and _BOM.startswith(start):
-            self._rest += start
-            return b""
-        self._begun = True
-        return start.removeprefix(_BOM)
-
-
-def _last_end(data: bytes | bytearray, start: int) -> int:
-    """Behind the last blank line that ends after `start`, or 0."""
-    found = data.rfind(b"\n\n", start)
-    end = found + 2 if found >= 0 else 0
-    if data.find(b"\r", max(start, end)) >= 0:
-        for match in _BLANK_LINE.finditer(data, max(start, end)):
-            end = match.end()
-    return end
-
-
-def split_frames(whole: bytes) -> list[bytes]:
-    """Whole events, each with the blank line that ends it."""
-    if b"\r" not in whole:
-        return [frame + b"\n\n" for frame in whole.split(b"\n\n")[:-1]]
-    frames, start = [], 0
-    for match in _BLANK_LINE.finditer(whole):
-        frames.append(whole[start : match.end()])
-        start = match.end()
-    return frames
 
 
 class EventReader:
@@ -231,20 +155,3 @@ def _typed(event: Event, name: str) -> Event:
     if name == "message":
         name = "error" if error_in_disguise(event) else ""
     return event | {"type": name}
-
-
-def encode(chunk: Event) -> bytes:
-    """`chunk` as OpenAI streams it: one data line."""
-    return b"data: " + _dumped(chunk) + b"\n\n"
-
-
-def encode_event(event: Event) -> bytes:
-    """`event` as Anthropic streams it: its type in an event line, then one data line."""
-    return b"event: " + str(event["type"]).encode() + b"\ndata: " + _dumped(event) + b"\n\n"
-
-
-def _dumped(value: Event) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
