@@ -13,7 +13,7 @@ from app.request_log import RequestRecord
 from app.server.environ import FIELDS
 from app.services import Caller, Services
 from app.settings import Settings
-from app.transport.waiting import Client
+from app.transport.patience import Client
 
 EXTENSION = "anthropic-proxy"
 

@@ -10,7 +10,7 @@ from app.profiles.lessons import Lessons
 from app.profiles.profile import Profile, overridden, profile_for
 from app.settings import Settings
 from app.thinking.store import ThinkingStore
-from app.transport.waiting import Client
+from app.transport.patience import Client
 from app.upstream import Upstream
 
 

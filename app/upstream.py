@@ -18,9 +18,10 @@ from app.sandbox.adapter import SandboxAdapter
 from app.settings import SANDBOX, Settings
 from app.transport.dialing import Address, Dialer
 from app.transport.exchange import Exchange, HeadPending
+from app.transport.patience import Client, Patience
 from app.transport.pool import Pool
 from app.transport.socket_adapter import ExchangeBody, Outbound, SocketAdapter, response_of
-from app.transport.waiting import Client, Patience, breathe
+from app.transport.waiting import breathe
 
 READ_BYTES = 65536
 RETRIED_STATUSES = frozenset({429, 503, 529})

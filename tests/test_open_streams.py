@@ -24,7 +24,7 @@ from app.services import Caller, Services
 from app.settings import Settings
 from app.sse import KEEPALIVE
 from app.thinking.store import NoStore
-from app.transport.waiting import Client
+from app.transport.patience import Client
 from app.upstream import Answer, Upstream
 from tests.blueprints.conftest import MESSAGE, events
 

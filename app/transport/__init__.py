@@ -1,1 +1,1 @@
-"""HTTP/1.1 to the upstream below `requests`: connections of our own, and everything that waits."""
+"""Sockets: HTTP/1.1 to the upstream, below `requests`, and waits for either side that always end."""

@@ -8,8 +8,9 @@ import socket
 import ssl
 import time
 
+from app.transport.patience import Patience
 from app.transport.polling import ready_now
-from app.transport.waiting import READ, WRITE, Patience, waits_on
+from app.transport.waiting import READ, WRITE, waits_on
 
 READ_BYTES = 65536
 SHORT_READ = 2048

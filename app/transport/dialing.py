@@ -15,8 +15,8 @@ import gevent.monkey
 
 from app.errors import UpstreamTimeout, UpstreamUnreachable
 from app.transport.connection import Connection, NotSent
+from app.transport.patience import Patience
 from app.transport.time_limit import TookTooLong, time_limit
-from app.transport.waiting import Patience
 
 MAX_TUNNEL_HEAD_BYTES = 65536
 REFUSED_PAUSE_SECONDS = 0.1

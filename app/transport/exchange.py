@@ -15,7 +15,7 @@ import httptools
 from app.errors import ProxyError, UpstreamBroken
 from app.greenlets import under_gevent
 from app.transport.connection import Connection
-from app.transport.waiting import Patience
+from app.transport.patience import Patience
 
 MAX_HEAD_BYTES = 65536
 FINISH_SECONDS = 1.0

@@ -14,7 +14,7 @@ from app.greenlets import under_gevent
 from app.transport.connection import Connection, NotSent
 from app.transport.dialing import Dialer
 from app.transport.exchange import Exchange
-from app.transport.waiting import Patience
+from app.transport.patience import Patience
 
 MAX_IDLE = 1024
 NEW_CONNECTIONS = 2

@@ -14,8 +14,8 @@ from requests.structures import CaseInsensitiveDict
 from app.errors import InvalidRequest, UpstreamBroken
 from app.settings import Settings
 from app.transport.exchange import Exchange
+from app.transport.patience import Patience
 from app.transport.pool import Pool
-from app.transport.waiting import Patience
 
 _SEND_OF_REQUESTS = requests.adapters.HTTPAdapter.send
 

@@ -6,7 +6,6 @@ and polls their client sockets in one system call. Elsewhere (`flask run`, tests
 
 from __future__ import annotations
 
-import math
 import select
 import socket
 import time
@@ -16,8 +15,9 @@ import gevent
 from gevent import GreenletExit
 from gevent.hub import Waiter
 
-from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
+from app.errors import ClientGone, ShuttingDown
 from app.greenlets import under_gevent
+from app.transport.patience import Patience
 from app.transport.polling import POLLRDHUP, new_poll, ready_now
 
 SWEEP_SECONDS = 0.5
@@ -26,64 +26,6 @@ READ, WRITE = 1, 2
 """What gevent's `loop.io` calls them."""
 _POLLED = {READ: select.POLLIN, WRITE: select.POLLOUT}
 READY, IDLE, TIMED_OUT, GONE = "ready", "idle", "timed out", "gone"
-
-
-class Client:
-    """The client's side of one request: its socket, or None, and when it was last written to."""
-
-    __slots__ = ("socket", "written_at")
-
-    def __init__(self, socket: socket.socket | None = None) -> None:
-        self.socket = socket
-        self.written_at = time.monotonic()
-
-    def fileno(self) -> int:
-        """The socket's descriptor; -1 once it is closed, or if there is none."""
-        return self.socket.fileno() if self.socket is not None else -1
-
-    def wrote(self) -> None:
-        """Something goes to the client now, so it need not be kept alive for a while."""
-        self.written_at = time.monotonic()
-
-    def has_left(self) -> bool:
-        """Whether the client has closed its side."""
-        return self.fileno() >= 0 and ready_now(self.fileno(), POLLRDHUP)
-
-
-class Patience:
-    """What one exchange waits for, and how long.
-
-    `deadline` and `latest` are `time.monotonic()` instants: the end of this wait, and of all waits together. Once
-    `client` was not written to for `interval` seconds a wait ends, so that a stream can be kept alive (None: never).
-    """
-
-    __slots__ = ("client", "deadline", "interval", "latest")
-
-    def __init__(self, client: Client | None = None, interval: float | None = None, latest: float = math.inf) -> None:
-        self.client = client or Client()
-        self.interval = interval
-        self.latest = latest
-        self.deadline = 0.0
-
-    @property
-    def idle_at(self) -> float:
-        return self.client.written_at + self.interval if self.interval else math.inf
-
-    def begin(self, seconds: float) -> None:
-        """Start the clock: `seconds` until the deadline, or less if the time for all waits is up before.
-
-        Raises UpstreamTimeout if it is up now: who always has one more byte to send is never waited for.
-        """
-        now = time.monotonic()
-        self.deadline = min(now + seconds, self.latest)
-        if now >= self.latest:
-            raise self.timeout()
-
-    def timeout(self) -> UpstreamTimeout:
-        """What a wait that reached its deadline raises."""
-        if self.deadline >= self.latest:
-            return UpstreamTimeout("The upstream's answer took longer than UPSTREAM_TOTAL_TIMEOUT allows.")
-        return UpstreamTimeout("The upstream did not answer in time; try again, or raise UPSTREAM_READ_TIMEOUT.")
 
 
 class Waits(Protocol):

@@ -12,7 +12,7 @@ from app.profiles.lessons import Lessons
 from app.services import Caller, Services
 from app.settings import Settings
 from app.thinking.store import store_for
-from app.transport.waiting import Client
+from app.transport.patience import Client
 from app.upstream import Upstream
 from tests.blueprints.conftest import (
     CHAT_REQUEST,

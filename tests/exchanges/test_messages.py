@@ -16,7 +16,7 @@ from app.services import Caller, Services
 from app.settings import Settings
 from app.sse import PING, encode, encode_event
 from app.thinking.store import NoStore
-from app.transport.waiting import Client
+from app.transport.patience import Client
 from app.upstream import Answer
 
 Event = dict[str, Any]

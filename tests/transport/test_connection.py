@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.transport.connection import SHORT_READ, Connection
-from app.transport.waiting import Patience
+from app.transport.patience import Patience
 
 
 class Waits:

@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import UpstreamTimeout, UpstreamUnreachable
 from app.transport.dialing import Address, Dialer
-from app.transport.waiting import Patience
+from app.transport.patience import Patience
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from app.errors import UpstreamBroken, UpstreamTimeout
 from app.transport.connection import Connection
 from app.transport.exchange import MAX_HEAD_BYTES, AnswerParser, Exchange, HeadPending
-from app.transport.waiting import Patience
+from app.transport.patience import Patience
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHi"

@@ -11,8 +11,8 @@ from app.transport import pool
 from app.transport.connection import MAX_IDLE_SECONDS, Connection, NotSent
 from app.transport.dialing import Dialer
 from app.transport.exchange import Exchange
+from app.transport.patience import Patience
 from app.transport.pool import Pool
-from app.transport.waiting import Patience
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHi"
 

@@ -9,9 +9,9 @@ import pytest
 from app.errors import InvalidRequest, UpstreamBroken
 from app.settings import Settings
 from app.transport.exchange import Exchange
+from app.transport.patience import Patience
 from app.transport.pool import Pool
 from app.transport.socket_adapter import ExchangeBody, Outbound, SocketAdapter, response_of
-from app.transport.waiting import Patience
 
 TEXT = b"An answer that is worth compressing, " * 40
 

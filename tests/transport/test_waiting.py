@@ -14,7 +14,8 @@ import pytest
 
 from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
 from app.greenlets import under_gevent
-from app.transport.waiting import READ, SWEEP_SECONDS, WRITE, Client, Patience, breathe, waits_on
+from app.transport.patience import Client, Patience
+from app.transport.waiting import READ, SWEEP_SECONDS, WRITE, breathe, waits_on
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_CHILD = "WAITING_UNDER_GEVENT"
