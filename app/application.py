@@ -44,5 +44,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.cors_origins:
         cors.register(app)
     failures.register(app)
-    app.open_direct_ways(chat_completions.create_chat_completion, messages.create_message)
+    app.open_fast_path(chat_completions.create_chat_completion, messages.create_message)
     return app

@@ -1,4 +1,4 @@
-"""How a request reaches its view and an answer its client: Flask, and a shorter way below its contexts."""
+"""How a request reaches its view and an answer its client: Flask, and a fast path below its contexts."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Service(Flask):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._direct: dict[tuple[str, str], tuple[Rule, View]] = {}
+        self._fast_path: dict[tuple[str, str], tuple[Rule, View]] = {}
 
-    def open_direct_ways(self, *views: View) -> None:
+    def open_fast_path(self, *views: View) -> None:
         """Spare `views` Flask's contexts and its look through the URL map, which cost as much as a small translation.
 
         They must find everything in `inbound()`, take no arguments and give a Response. Call it when all is registered:
@@ -59,15 +59,15 @@ class Service(Flask):
         for rule in self.url_map.iter_rules():
             view = self.view_functions[rule.endpoint]
             if view in views and not rule.arguments:
-                self._direct |= {(method, rule.rule): (rule, view) for method in rule.methods or ()}
+                self._fast_path |= {(method, rule.rule): (rule, view) for method in rule.methods or ()}
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Flask's, unless a direct way is open; what fails on one is answered Flask's way."""
-        way = self._direct.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if way is None:
+        """Flask's, unless the fast path leads to the view; what fails on it is answered as Flask does."""
+        known = self._fast_path.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if known is None:
             return super().wsgi_app(environ, start_response)
         asked = Inbound(environ, populate_request=False)
-        asked.url_rule, view = way
+        asked.url_rule, view = known
         token = SERVING.set(asked)
         try:
             self._begin(asked)

@@ -130,7 +130,7 @@ def by_sseclient(stream: bytes) -> list[Any]:
     st.booleans(),
     st.sampled_from([b"\n", b"\r\n", b"\r"]),
 )
-def test_the_short_way_reads_what_sseclient_reads(
+def test_the_fast_path_reads_what_sseclient_reads(
     events: list[dict[str, Any]], form: bytes, between: bytes, ascii: bool, line_end: bytes
 ) -> None:
     stream = b""

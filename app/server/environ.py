@@ -27,14 +27,14 @@ def _constant(cfg: Any) -> dict[str, Any]:
     }
 
 
-def has_short_way(request: BoundedRequest, client: object, server: object) -> bool:
+def has_fast_path(request: BoundedRequest, client: object, server: object) -> bool:
     """Whether plain_environ gives what gunicorn's `wsgi.create` does: not below a prefix or on a unix socket."""
     has_addresses = isinstance(client, tuple) and isinstance(server, tuple)
     return request.is_plain and has_addresses and not _constant(request.cfg)["SCRIPT_NAME"]
 
 
 def plain_environ(request: BoundedRequest, sock: Any, client: Any, server: Any) -> dict[str, Any]:
-    """The environ of a request whose `has_short_way` is true; without `wsgi.early_hints`, which nobody here sends."""
+    """The environ of a request whose `has_fast_path` is true; without `wsgi.early_hints`, which nobody here sends."""
     environ = dict(_constant(request.cfg))
     for name, value in request.fields.items():
         environ[_key(name)] = value

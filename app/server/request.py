@@ -1,4 +1,4 @@
-"""The head of a request: gunicorn's parser, and a short way for heads that need no second thought."""
+"""The head of a request: gunicorn's parser, and a fast path for heads that need no second thought."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def asks_to_close(headers: list[tuple[str, str]]) -> bool:
 class BoundedRequest(message.Request):
     """gunicorn's request, except that a head too large as a whole is refused (431), and trailers likewise.
 
-    A plain head is read the short way; whatever is not goes through gunicorn's own parser, from its first byte.
+    A plain head takes the fast path; whatever is not goes through gunicorn's own parser, from its first byte.
     """
 
     max_buffer_headers = property(lambda self: HEAD_BYTES, lambda self, derived: None)

@@ -13,7 +13,7 @@ from gunicorn import http
 from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.server.environ import has_short_way, plain_environ
+from app.server.environ import has_fast_path, plain_environ
 from app.server.request import RequestParser
 from app.server.response import OneWriteResponse
 
@@ -23,8 +23,8 @@ ENDING_SECONDS = 5
 
 class GracefulWorker(GeventWorker):
     """gunicorn's gevent worker, except that what is still open when the grace is over gets to say so: the application
-    turns a killed wait into an error for its client. An idle connection ends quietly. A plain request is served by a
-    shorter way."""
+    turns a killed wait into an error for its client. An idle connection ends quietly. A plain request takes a
+    fast path."""
 
     alive: bool
 
@@ -90,7 +90,7 @@ class GracefulWorker(GeventWorker):
         """
         response = OneWriteResponse(req, sock, self.cfg)
         try:
-            if has_short_way(req, addr, listener_name):
+            if has_fast_path(req, addr, listener_name):
                 environ = plain_environ(req, sock, addr, listener_name)
                 req.fields = {}
             else:

@@ -39,13 +39,13 @@ def told(answer: TestResponse) -> tuple[str, list[tuple[str, str]], bytes]:
 
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Service, Service]]:
-    """The same application twice: with its direct ways open, and with Flask's own way only."""
+    """The same application twice: with its fast path open, and with Flask's own way only."""
 
     def both(**environ: str) -> tuple[Service, Service]:
         settings = Settings.from_env({"UPSTREAM_BASE": UPSTREAM, "THINKING_STORE": "memory"} | environ)
         direct = create_app(settings)
         with monkeypatch.context() as closed:
-            closed.setattr(Service, "open_direct_ways", lambda self, *views: None)
+            closed.setattr(Service, "open_fast_path", lambda self, *views: None)
             plain = create_app(settings)
         return direct, plain
 
@@ -184,7 +184,7 @@ def test_no_hook_of_flasks_is_passed_by(contexts: list[str], hook: str) -> None:
     view = lambda: Response("text")  # noqa: E731
     app.get("/plain")(view)
     getattr(app, hook)(lambda *about: called.append(hook) or (about[0] if hook == "after_request" else None))
-    app.open_direct_ways(view)
+    app.open_fast_path(view)
     assert app.test_client().get("/plain").text == "text"
     assert (called, contexts) == ([hook], ["/plain"])
 
@@ -195,6 +195,6 @@ def test_a_path_with_arguments_goes_flasks_way(contexts: list[str]) -> None:
     view = lambda **of: Response(of.get("name", "none"))  # noqa: E731
     app.get("/plain")(view)
     app.add_url_rule("/<name>/more", view_func=view, endpoint="<lambda>")
-    app.open_direct_ways(view)
+    app.open_fast_path(view)
     assert [app.test_client().get(path).text for path in ("/plain", "/x/more")] == ["none", "x"]
     assert contexts == ["/x/more"]

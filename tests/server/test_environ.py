@@ -1,4 +1,4 @@
-"""The short way to an environ gives what gunicorn's gives."""
+"""The fast path to an environ gives what gunicorn's gives."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import given
 
 from app.current import Inbound
 from app.server import environ
-from app.server.environ import FIELDS, has_short_way, plain_environ
+from app.server.environ import FIELDS, has_fast_path, plain_environ
 from app.server.request import BoundedRequest
 
 from .configuration import configuration
@@ -31,7 +31,7 @@ def of_gunicorn(asked: BoundedRequest) -> dict[str, Any]:
 
 
 def assert_the_same(asked: BoundedRequest) -> None:
-    assert has_short_way(asked, CLIENT, SERVER)
+    assert has_fast_path(asked, CLIENT, SERVER)
     ours, theirs = plain_environ(asked, SOCK, CLIENT, SERVER), of_gunicorn(asked)
     assert ours.pop(FIELDS) == Inbound(theirs, populate_request=False).header_values
     assert type(ours.pop("wsgi.errors")) is type(theirs.pop("wsgi.errors"))
@@ -70,11 +70,11 @@ def test_one_request_leaves_nothing_for_the_next() -> None:
 
 def test_a_unix_socket_and_a_prefix_are_left_to_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert not has_short_way(asked, "", SERVER)
-    assert not has_short_way(asked, CLIENT, "/run/gunicorn.sock")
+    assert not has_fast_path(asked, "", SERVER)
+    assert not has_fast_path(asked, CLIENT, "/run/gunicorn.sock")
     odd = request(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: a\r\nAccept: b\r\n\r\n")
-    assert not has_short_way(odd, CLIENT, SERVER)
+    assert not has_fast_path(odd, CLIENT, SERVER)
     environ._constant.cache_clear()
     monkeypatch.setenv("SCRIPT_NAME", "/prefix")
-    assert not has_short_way(asked, CLIENT, SERVER)
+    assert not has_fast_path(asked, CLIENT, SERVER)
     environ._constant.cache_clear()

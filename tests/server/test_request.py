@@ -1,4 +1,4 @@
-"""A head read the short way is what gunicorn reads in it, and whatever is odd is gunicorn's to refuse."""
+"""A head read on the fast path is what gunicorn reads in it, and whatever is odd is gunicorn's to refuse."""
 
 from collections.abc import Iterable
 from itertools import pairwise

@@ -188,7 +188,7 @@ OPTIONS = st.fixed_dictionaries({"auto_cache_control": st.booleans()})
 def test_a_null_means_the_same_as_leaving_the_field_out(
     upstream: tuple[str, str], request: Json, options: dict[str, bool]
 ) -> None:
-    """So what is told by a missing field alone, and read the short way, comes to what the long way gives."""
+    """So what is told by a missing field alone, and read on the fast path, comes to what the slow one gives."""
     host, model = upstream
     nulls = request | {name: None for name in PARAMETERS if name not in request}
     nulls["messages"] = [{"name": None, "cache_control": None} | message for message in request["messages"]]
