@@ -18,10 +18,10 @@ from app.transport.patience import Client
 EXTENSION = "anthropic-proxy"
 
 
-class Inbound(Request):
+class InboundRequest(Request):
     """A request, and what is known of it beside its HTTP.
 
-    `inbound()` finds it once; handed on from there, it saves every function a look through Flask's proxies.
+    `current_request()` finds it once; handed on from there, it saves every function a look through Flask's proxies.
     """
 
     services: Services
@@ -65,10 +65,10 @@ class Inbound(Request):
         check_proxy_key(self.header_values, self.settings)
 
 
-SERVING: ContextVar[Inbound | None] = ContextVar("serving", default=None)
+SERVING: ContextVar[InboundRequest | None] = ContextVar("serving", default=None)
 """The request being served where no context of Flask's holds it."""
 
 
-def inbound() -> Inbound:
+def current_request() -> InboundRequest:
     """The request being served."""
-    return SERVING.get() or cast(Inbound, request._get_current_object())  # type: ignore[attr-defined]
+    return SERVING.get() or cast(InboundRequest, request._get_current_object())  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from werkzeug.routing import MapAdapter, Rule
 from app.blueprints import canonical
 from app.blueprints.client_connection import guarded
 from app.blueprints.reply import Reply
-from app.current import EXTENSION, SERVING, Inbound, inbound
+from app.current import EXTENSION, SERVING, InboundRequest, current_request
 from app.headers import request_id
 from app.request_log import RequestRecord
 from app.services import Services
@@ -38,7 +38,7 @@ class Service(Flask):
         def is_null_session(self, obj: object) -> bool:
             return True
 
-    request_class = Inbound
+    request_class = InboundRequest
     response_class = Reply
     session_interface = NoSession()
 
@@ -49,8 +49,8 @@ class Service(Flask):
     def open_fast_path(self, *views: View) -> None:
         """Spare `views` Flask's contexts and its look through the URL map, which cost as much as a small translation.
 
-        They must find everything in `inbound()`, take no arguments and give a Response. Call it when all is registered:
-        where anything is hooked in before or behind a view, it changes nothing.
+        They must find everything in `current_request()`, take no arguments and give a Response. Call it when all is
+        registered: where anything is hooked in before or behind a view, it changes nothing.
         """
         before = self.url_value_preprocessors, self.before_request_funcs
         behind = self.after_request_funcs, self.teardown_request_funcs, self.teardown_appcontext_funcs
@@ -66,25 +66,25 @@ class Service(Flask):
         known = self._fast_path.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if known is None:
             return super().wsgi_app(environ, start_response)
-        asked = Inbound(environ, populate_request=False)
-        asked.url_rule, view = known
-        token = SERVING.set(asked)
+        inbound = InboundRequest(environ, populate_request=False)
+        inbound.url_rule, view = known
+        token = SERVING.set(inbound)
         try:
-            self._begin(asked)
-            response = self._completed(view(), asked)
+            self._begin(inbound)
+            response = self._completed(view(), inbound)
         except Exception as failure:
-            with RequestContext(self, environ, asked):
+            with RequestContext(self, environ, inbound):
                 response = self.finalize_request(self.handle_user_exception(failure))
         finally:
             SERVING.reset(token)
         return response(environ, start_response)
 
     def preprocess_request(self) -> Any:
-        self._begin(inbound())
+        self._begin(current_request())
         return super().preprocess_request()
 
     def process_response(self, response: Response) -> Response:
-        return self._completed(super().process_response(response), inbound())
+        return self._completed(super().process_response(response), current_request())
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """No host, port or scheme decides where a request goes, so none is made out."""
@@ -96,22 +96,22 @@ class Service(Flask):
         """Every view and hook here is synchronous; Flask would inspect each of them, on each request."""
         return func
 
-    def _begin(self, asked: Inbound) -> None:
-        asked.services = cast(Services, self.extensions[EXTENSION])
-        route = canonical(asked.url_rule.rule) if asked.url_rule else "(unknown)"
-        asked.record = RequestRecord(asked.method, route, request_id(asked.header_values, os.urandom(16).hex()))
-        asked.credentials = {}
-        asked.services.metrics.opened(asked.record)
+    def _begin(self, inbound: InboundRequest) -> None:
+        inbound.services = cast(Services, self.extensions[EXTENSION])
+        route = canonical(inbound.url_rule.rule) if inbound.url_rule else "(unknown)"
+        inbound.record = RequestRecord(inbound.method, route, request_id(inbound.header_values, os.urandom(16).hex()))
+        inbound.credentials = {}
+        inbound.services.metrics.opened(inbound.record)
 
-    def _completed(self, response: Response, asked: Inbound) -> Response:
-        served = asked.record
+    def _completed(self, response: Response, inbound: InboundRequest) -> Response:
+        served = inbound.record
         served.status = response.status_code
         response.headers["x-request-id"] = served.request_id
         if not response.is_streamed:
             served.bytes_out = response.content_length or 0
             served.first_byte()
-        response.call_on_close(partial(_close, served, asked.services))
-        return guarded(response, asked)
+        response.call_on_close(partial(_close, served, inbound.services))
+        return guarded(response, inbound)
 
 
 _NO_SESSION = NullSession()

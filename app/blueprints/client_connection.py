@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flask import Response
 
 from app.blueprints.request_body import Discard
-from app.current import Inbound
+from app.current import InboundRequest
 from app.transport.pieces import PIECE_BYTES, pieces
 
 UNSENT_BYTES = 131_072
@@ -17,19 +17,19 @@ UNSENT_BYTES = 131_072
 of them was read."""
 
 
-def guarded(response: Response, asked: Inbound) -> Response:
+def guarded(response: Response, inbound: InboundRequest) -> Response:
     """`response`, cut off if its client stops reading; what it left of the request body is read once it is sent."""
-    sock = asked.client.socket
+    sock = inbound.client.socket
     if sock is None:
         return response
-    sock.settimeout(asked.settings.client_send_timeout)
+    sock.settimeout(inbound.settings.client_send_timeout)
     response.call_on_close(lambda: sock.settimeout(None))
     if response.is_streamed:
         _keep_little(sock)
     elif (response.content_length or 0) > PIECE_BYTES:
         _keep_little(sock)
         response.response = list(pieces(response.get_data()))
-    discard = _discard(asked)
+    discard = _discard(inbound)
     if discard is not None:
         response.call_on_close(discard)
     return response
@@ -42,8 +42,8 @@ def _keep_little(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
-def _discard(asked: Inbound) -> Callable[[], None] | None:
-    if asked.body_was_read or not (asked.content_length or "transfer-encoding" in asked.headers):
+def _discard(inbound: InboundRequest) -> Callable[[], None] | None:
+    if inbound.body_was_read or not (inbound.content_length or "transfer-encoding" in inbound.headers):
         return None
-    limits = asked.settings
-    return Discard(asked.environ["wsgi.input"], 2 * limits.max_body_bytes, limits.client_body_timeout)
+    limits = inbound.settings
+    return Discard(inbound.environ["wsgi.input"], 2 * limits.max_body_bytes, limits.client_body_timeout)

@@ -10,7 +10,7 @@ import re
 from flask import Flask, Response
 
 from app.blueprints.reply import Reply
-from app.current import inbound
+from app.current import current_request
 
 _ANY = "*"
 _ASKED_HEADERS = re.compile(r"[A-Za-z0-9_-]+(?:\s*,\s*[A-Za-z0-9_-]+)*")
@@ -25,8 +25,8 @@ def register(app: Flask) -> None:
 
 def _allowed_origin() -> str:
     """What `Access-Control-Allow-Origin` says to this request; empty if its origin is not allowed."""
-    asked = inbound()
-    origin, allowed = asked.headers.get("origin", ""), asked.settings.cors_origins
+    inbound = current_request()
+    origin, allowed = inbound.headers.get("origin", ""), inbound.settings.cors_origins
     if not origin:
         return ""
     if _ANY in allowed:
@@ -36,13 +36,13 @@ def _allowed_origin() -> str:
 
 def _preflight() -> Response | None:
     """The answer to a preflight request of an allowed origin; None lets any other request go on."""
-    request = inbound()
-    if request.method != "OPTIONS" or "access-control-request-method" not in request.headers or not _allowed_origin():
+    inbound = current_request()
+    if inbound.method != "OPTIONS" or "access-control-request-method" not in inbound.headers or not _allowed_origin():
         return None
     response = Reply(status=204)
     response.headers["access-control-allow-methods"] = "GET, HEAD, POST"
     response.headers["access-control-max-age"] = str(_MAX_AGE_SECONDS)
-    asked = request.headers.get("access-control-request-headers", "")
+    asked = inbound.headers.get("access-control-request-headers", "")
     if _ASKED_HEADERS.fullmatch(asked):
         # `*` would not cover Authorization.
         response.headers["access-control-allow-headers"] = asked

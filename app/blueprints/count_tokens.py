@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, current_app
 from app.blueprints import PREFIXES
 from app.blueprints.reply import Reply
 from app.blueprints.request_body import json_object
-from app.current import inbound
+from app.current import current_request
 from app.exchanges.count import TokenCounter
 from app.headers import listing
 from app.routing import resolve
@@ -27,16 +27,16 @@ def register(app: Flask, configured: Settings) -> None:
 
 
 def count_tokens() -> Response:
-    asked = inbound()
-    sender = asked.caller()
-    body, request = json_object(asked)
-    route = resolve(request, asked.settings)
-    asked.record.routed(route)
-    counted = current_app.extensions[_COUNTER].count(sender, body, request, route)
+    inbound = current_request()
+    caller = inbound.caller()
+    body, request = json_object(inbound)
+    route = resolve(request, inbound.settings)
+    inbound.record.routed(route)
+    counted = current_app.extensions[_COUNTER].count(caller, body, request, route)
     headers = {**counted.headers, "x-upstream-model": listing([route.upstream_model])}
     if counted.body is None:
         headers["x-proxy-estimate"] = "true"
-    content = counted.content(asked.settings.count_shape_compat)
+    content = counted.content(inbound.settings.count_shape_compat)
     return Reply(content, content_type="application/json", headers=headers)
 
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from app import errors
 from app.blueprints.dialect import speaks_anthropic
 from app.blueprints.reply import Reply
-from app.current import inbound
+from app.current import current_request
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
 from app.headers import listing, openai_headers, passed_back
 from app.json_body import dump_json
@@ -35,12 +35,12 @@ def register(app: Flask) -> None:
 
 
 def answer(error: ProxyError) -> Response:
-    asked = inbound()
-    served = asked.record
+    inbound = current_request()
+    served = inbound.record
     served.failed(error)
     if isinstance(error, ClientGone):
         served.left()
-    error = without_keys(error, asked.credentials.values())
+    error = without_keys(error, inbound.credentials.values())
     refusal = error if isinstance(error, UpstreamRefusal) else None
     if refusal:
         served.upstream_status = served.upstream_status or refusal.status
@@ -84,5 +84,5 @@ def answer_recursion(error: RecursionError) -> Response:
 
 def answer_unexpected(error: Exception) -> Response:
     """A bug of ours: logged whole for the operator, told in one sentence to the client."""
-    _logger.error("unexpected failure of request %s", inbound().record.request_id, exc_info=error)
+    _logger.error("unexpected failure of request %s", current_request().record.request_id, exc_info=error)
     return answer(ProxyError("The proxy failed on this request; its operator finds the reason in its log."))

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from app.blueprints import PREFIXES
 from app.blueprints.dialect import speaks_anthropic
-from app.current import inbound
+from app.current import current_request
 from app.errors import InvalidRequest, NotFound
 from app.routing import listed_models
 
@@ -18,9 +18,9 @@ CREATED, CREATED_AT = 1_735_689_600, "2025-01-01T00:00:00Z"
 
 
 def list_models() -> Response:
-    asked = inbound()
-    asked.require_proxy_key()
-    ids = listed_models(asked.settings)
+    inbound = current_request()
+    inbound.require_proxy_key()
+    ids = listed_models(inbound.settings)
     if not speaks_anthropic():
         return jsonify(object="list", data=[_openai_model(id) for id in ids])
     page, has_more = _page(ids)
@@ -33,9 +33,9 @@ def list_models() -> Response:
 
 
 def retrieve_model(id: str) -> Response:
-    asked = inbound()
-    asked.require_proxy_key()
-    if id not in listed_models(asked.settings):
+    inbound = current_request()
+    inbound.require_proxy_key()
+    if id not in listed_models(inbound.settings):
         if speaks_anthropic():
             raise NotFound(f"model: {id}")
         raise NotFound(

@@ -9,7 +9,7 @@ from gunicorn.http.body import Body
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from app.current import Inbound
+from app.current import InboundRequest
 from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from app.json_body import read_json
 from app.transport.time_limit import TookTooLong, time_limit
@@ -21,59 +21,59 @@ _UNREADABLE = (OSError, ValueError, HTTPException, ParseException)
 """What gunicorn and werkzeug raise for a body that is cut, or whose chunks or trailers are malformed."""
 
 
-def json_object(asked: Inbound) -> tuple[bytes, dict[str, Any]]:
+def json_object(inbound: InboundRequest) -> tuple[bytes, dict[str, Any]]:
     """The body's bytes and the JSON object in them.
 
     Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, InvalidRequest.
     """
-    _check_content_type(asked)
-    body = _body(asked)
+    _check_content_type(inbound)
+    body = _body(inbound)
     value = read_json(body)
     if not isinstance(value, dict):
         raise InvalidRequest("The request body must be a JSON object.")
     return body, value
 
 
-def _check_content_type(asked: Inbound) -> None:
+def _check_content_type(inbound: InboundRequest) -> None:
     """A web page can post text/plain, or a body without type, to localhost without asking first."""
-    kind = asked.mimetype
+    kind = inbound.mimetype
     if kind == "application/json" or kind.endswith("+json"):
         return
-    if not kind and not any(name in asked.headers for name in _WRITTEN_BY_BROWSERS):
+    if not kind and not any(name in inbound.headers for name in _WRITTEN_BY_BROWSERS):
         return
     raise UnsupportedMediaType("Send the body as JSON, with 'Content-Type: application/json'.")
 
 
-def _body(asked: Inbound) -> bytes:
-    limit = asked.settings.max_body_bytes
-    expected = asked.content_length
+def _body(inbound: InboundRequest) -> bytes:
+    limit = inbound.settings.max_body_bytes
+    expected = inbound.content_length
     if expected is not None and expected > limit:
         raise _too_large(limit)
     try:
-        with contextlib.nullcontext() if _is_here(asked) else time_limit(asked.settings.client_body_timeout):
-            body = _read(asked, limit)
+        with contextlib.nullcontext() if _is_here(inbound) else time_limit(inbound.settings.client_body_timeout):
+            body = _read(inbound, limit)
     except TookTooLong:
         raise RequestTimeout("The request body did not arrive within CLIENT_BODY_TIMEOUT.") from None
     except _UNREADABLE:
         raise InvalidRequest("The request body could not be read; it was cut or badly encoded.") from None
     if expected is not None and len(body) != expected:
         raise InvalidRequest(f"The request body has {len(body)} bytes, but Content-Length says {expected}.")
-    asked.body_was_read = True
-    asked.record.bytes_in = len(body)
+    inbound.body_was_read = True
+    inbound.record.bytes_in = len(body)
     return body
 
 
-def _is_here(asked: Inbound) -> bool:
+def _is_here(inbound: InboundRequest) -> bool:
     """Whether the body came with the head, so that nothing waits for it."""
-    stream = asked.environ["wsgi.input"]
+    stream = inbound.environ["wsgi.input"]
     return isinstance(stream, Body) and getattr(stream.reader, "length", None) == 0
 
 
-def _read(asked: Inbound, limit: int) -> bytes:
+def _read(inbound: InboundRequest, limit: int) -> bytes:
     """All of the body. `wsgi.input` is read bare: werkzeug's own wrapper hides a body that ends early."""
-    stream = asked.environ["wsgi.input"]
-    left = asked.content_length
-    if left is None and not asked.environ.get("wsgi.input_terminated"):
+    stream = inbound.environ["wsgi.input"]
+    left = inbound.content_length
+    if left is None and not inbound.environ.get("wsgi.input_terminated"):
         return b""
     pieces: list[bytes] = []
     size = 0

@@ -13,7 +13,7 @@ from flask import Response
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.current import Inbound
+from app.current import InboundRequest
 from app.dispatch import Service
 from app.exchanges.chat import ChatExchange
 from app.exchanges.messages import MessagesExchange
@@ -140,16 +140,16 @@ def test_a_request_needs_no_garbage_collector(
     ways: Ways, upstream: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Its body may be large; a cycle would keep it until the collector's next full walk."""
-    seen: list[weakref.ref[Inbound]] = []
+    seen: list[weakref.ref[InboundRequest]] = []
 
-    def asked(*args: Any, **options: Any) -> Inbound:
-        request = Inbound(*args, **options)
+    def asked(*args: Any, **options: Any) -> InboundRequest:
+        request = InboundRequest(*args, **options)
         seen.append(weakref.ref(request))
         return request
 
     upstream.post(MESSAGES, json=MESSAGE)
     direct, _ = ways()
-    monkeypatch.setattr("app.dispatch.Inbound", asked)
+    monkeypatch.setattr("app.dispatch.InboundRequest", asked)
     gc.disable()
     try:
         assert answers_of(direct, path, REQUESTS[path], JSON).status_code == 200

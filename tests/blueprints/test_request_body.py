@@ -9,7 +9,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from app.blueprints import request_body
 from app.blueprints.request_body import Discard
-from app.current import Inbound
+from app.current import InboundRequest
 from app.server.request import BoundedRequest
 from tests.server.configuration import configuration
 
@@ -72,5 +72,5 @@ def test_a_body_whose_reading_failed_is_not_read_on() -> None:
 def test_only_a_body_that_is_here_is_read_without_a_time_limit(fields: str, came: str, here: bool) -> None:
     head = f"POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{came}"
     body = BoundedRequest(configuration(), IterUnreader([head.encode(), b"}"]), ("127.0.0.1", 40_000)).body
-    asked = Inbound({"wsgi.input": body}, populate_request=False)
+    asked = InboundRequest({"wsgi.input": body}, populate_request=False)
     assert request_body._is_here(asked) == here
