@@ -29,7 +29,7 @@ from app.translate.message_events import message_events
 from app.translate.paused_turn import ContinuedTurn, can_pause
 from app.translate.request import Options, messages_request
 from app.translate.response import chat_completion
-from app.translate.thinking_blocks import Remembered
+from app.translate.thinking_forms import Remembered
 from app.upstream import Answer, Pending
 
 Event = dict[str, Any]

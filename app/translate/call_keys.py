@@ -28,7 +28,7 @@ import orjson
 from app.translate.arguments import check_arguments
 from app.translate.assistant import SPOKEN, spoken_texts
 from app.translate.content import is_blank
-from app.translate.thinking_blocks import Remembered, needs_the_store
+from app.translate.thinking_forms import Remembered, needs_the_store
 from app.translate.told_calls import ToldCall, told_calls
 
 Block = dict[str, Any]

@@ -18,7 +18,8 @@ from app.translate.content import Block, is_blank, text_block, text_blocks, user
 from app.translate.identifiers import ToolIds
 from app.translate.message_fields import ignore_unknown
 from app.translate.report import Report
-from app.translate.thinking_blocks import Remembered, Thought, interleaved, replayed_thinking
+from app.translate.thinking_blocks import interleaved, replayed_thinking
+from app.translate.thinking_forms import Remembered, Thought
 from app.translate.tools import Toolbox
 from app.translate.turns import (
     AssistantTurn,

@@ -21,7 +21,7 @@ from app.translate.reasoning import Reasoning, reasoning
 from app.translate.report import Report
 from app.translate.response_format import NO_JSON, JsonPlan, json_format, json_plan
 from app.translate.sampling import sampling, stop_sequences
-from app.translate.thinking_blocks import Remembered
+from app.translate.thinking_forms import Remembered
 from app.translate.thinking_plan import Conflict, ThinkingPlan, thinking_plan
 from app.translate.tool_choice import ToolChoice, possible_choice, tool_choice, without_disallowed
 from app.translate.tools import Toolbox, loaded, toolbox
