@@ -15,13 +15,13 @@ import gevent
 from gevent import GreenletExit
 from gevent.hub import Waiter
 
+from app.breath import Breath
 from app.errors import ClientGone, ShuttingDown
 from app.greenlets import under_gevent
 from app.transport.patience import Patience
 from app.transport.polling import POLLRDHUP, new_poll, ready_now
 
 SWEEP_SECONDS = 0.5
-BREATH_SECONDS = 0.02
 READ, WRITE = 1, 2
 """What gevent's `loop.io` calls them."""
 _POLLED = {READ: select.POLLIN, WRITE: select.POLLOUT}
@@ -156,24 +156,14 @@ class _Sweep:
             self.waiting[patience].switch(outcome)
 
 
-class _Breath:
-    """When this worker's greenlets last let the others run."""
-
-    taken_at = 0.0
-
-    def take(self) -> None:
-        try:
-            gevent.sleep(0)
-        except GreenletExit:
-            raise ShuttingDown from None
-        self.taken_at = time.monotonic()
-
-
 _sweep = _Sweep()
-_breath = _Breath()
+_breath = Breath()
 
 
 def breathe() -> None:
     """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker."""
-    if time.monotonic() - _breath.taken_at > BREATH_SECONDS and under_gevent():
-        _breath.take()
+    if _breath.is_due() and under_gevent():
+        try:
+            _breath.take()
+        except GreenletExit:
+            raise ShuttingDown from None

@@ -146,6 +146,25 @@ def test_breathing_lets_others_run() -> None:
     thread.join()
 
 
+def test_breathing_lets_those_run_whose_socket_is_ready(upstream: Pair) -> None:
+    """Not only those who wait for nothing: gevent's loop asks for sockets once in a thousand callbacks."""
+    ours, theirs = upstream
+    got: list[bool] = []
+    patience = Patience()
+    patience.begin(5)
+    thread = threading.Thread(target=lambda: got.append(waited(ours, patience)))
+    thread.start()
+    time.sleep(0.1)
+    theirs.send(b"x")
+    for _ in range(10):
+        until = time.monotonic() + 0.03
+        while time.monotonic() < until:
+            pass
+        breathe()
+    assert got or not under_gevent()
+    thread.join()
+
+
 @pytest.mark.skipif(IN_CHILD in os.environ, reason="this is the child")
 def test_all_of_this_under_gevent() -> None:
     code = "from gevent import monkey; monkey.patch_all(); import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"

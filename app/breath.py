@@ -1,0 +1,32 @@
+"""How a greenlet that never has to wait lets the others of its worker run."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+
+BREATH_SECONDS = 0.02
+
+
+class Breath:
+    """When the greenlets of this worker last had their turn."""
+
+    taken_at = 0.0
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self.taken_at > BREATH_SECONDS
+
+    def take(self) -> None:
+        """Wait for the next turn of gevent's loop, in which it asks what every socket is ready for.
+
+        `gevent.sleep(0)` is no such turn: it is a callback, of which the loop runs a thousand, those that the first
+        ones leave behind included, before it asks for anything else.
+        """
+        hub = gevent.get_hub()
+        timer = hub.loop.timer(0)
+        try:
+            hub.wait(timer)
+        finally:
+            timer.close()
+        self.taken_at = time.monotonic()
