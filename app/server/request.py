@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from gunicorn.http import message, parser
 from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.unreader import SocketUnreader
+
+from app.breath import Breath
 
 HEAD_BYTES = 65_536
 """All fields together, which gunicorn bounds by the product of its two other limits only. On each read it copies and
@@ -137,10 +140,27 @@ class BoundedRequest(message.Request):
         return self.must_close if self.is_plain else bool(super().should_close()) or asks_to_close(self.headers)
 
 
+class FairUnreader(SocketUnreader):
+    """What a client sends. Who always has more to come would never be waited for, and nobody else be served: one
+    connection with requests in a row, or with a body of one-byte chunks, stopped a worker until it was killed."""
+
+    breath = Breath()
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        if self.breath.is_due():
+            self.breath.take()
+        return bytes(super().chunk(size_hint))
+
+
 class RequestParser(parser.RequestParser):
     """The requests of one connection."""
 
     mesg_class = BoundedRequest
+
+    def __init__(self, cfg: Any, source: Any, source_addr: Any) -> None:
+        super().__init__(cfg, source, source_addr)
+        if hasattr(source, "recv"):
+            self.unreader = FairUnreader(source)
 
     def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
         """gunicorn's, except that where a body of known length was read there is nothing to read away."""

@@ -1,13 +1,18 @@
 """/health and other requests while a worker is full of work."""
 
+import contextlib
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from .answers import TEXT
 from .awaiting import wait_until
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KIND_IDS, MESSAGES, Client, ask, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
+from .test_hostile_http import post
 from .test_upstream_faults import text_of, unique
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -58,3 +63,35 @@ def test_health_while_a_megabyte_of_tokens_is_counted(server: GunicornServer) ->
     assert reply.status == 200
     assert reply.json["input_tokens"] > 100_000
     assert slowest < 0.2
+
+
+FLOODS = {
+    "requests in a row": (b"", HEALTH * 2_000),
+    "chunks of one byte": (post("Transfer-Encoding: chunked", body=b""), b"1\r\n \r\n" * 20_000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_health_while_one_connection_always_has_more_to_come(server: GunicornServer, flood: str) -> None:
+    """It is never waited for, and had the worker for itself."""
+    begin, more = FLOODS[flood]
+    with Client(server.port) as client, ThreadPoolExecutor(2) as pool:
+
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                client.send(begin)
+                while True:
+                    client.send(more)
+
+        def receive() -> None:
+            with contextlib.suppress(OSError):
+                while client.sock.recv(1 << 20):
+                    pass
+
+        ends = [pool.submit(send), pool.submit(receive)]
+        try:
+            assert slowest_health(server, 0.6) < 0.5
+        finally:
+            client.sock.shutdown(socket.SHUT_RDWR)
+        for end in ends:
+            end.result(5)
