@@ -44,7 +44,7 @@ def answer(error: ProxyError) -> Response:
     refusal = error if isinstance(error, UpstreamRefusal) else None
     if refusal:
         served.upstream_status = served.upstream_status or refusal.status
-    in_dialect = _anthropic if speaks_anthropic() else _openai
+    in_dialect = _anthropic if speaks_anthropic(inbound.path, inbound.header_values) else _openai
     status, content, headers = in_dialect(error, refusal, served.request_id)
     if served.upstream_model:
         headers["x-upstream-model"] = listing([served.upstream_model])

@@ -21,7 +21,7 @@ def list_models() -> Response:
     inbound = current_request()
     inbound.require_proxy_key()
     ids = listed_models(inbound.settings)
-    if not speaks_anthropic():
+    if not speaks_anthropic(inbound.path, inbound.header_values):
         return jsonify(object="list", data=[_openai_model(id) for id in ids])
     page, has_more = _page(ids)
     return jsonify(
@@ -36,12 +36,12 @@ def retrieve_model(id: str) -> Response:
     inbound = current_request()
     inbound.require_proxy_key()
     if id not in listed_models(inbound.settings):
-        if speaks_anthropic():
+        if speaks_anthropic(inbound.path, inbound.header_values):
             raise NotFound(f"model: {id}")
         raise NotFound(
             f"The model `{id}` does not exist or you do not have access to it.", param="model", code="model_not_found"
         )
-    return jsonify(_anthropic_model(id) if speaks_anthropic() else _openai_model(id))
+    return jsonify(_anthropic_model(id) if speaks_anthropic(inbound.path, inbound.header_values) else _openai_model(id))
 
 
 def _openai_model(id: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from gunicorn.http import message, parser
 from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 
 from app.breath import Breath
@@ -20,6 +21,7 @@ _REQUEST_LINE = re.compile(r'(GET|POST) ((/(?!/)[!"$->@-~]*)(?:\?([!"$-~]*))?) H
 """Method, target, path, query: printable ASCII without a fragment."""
 _FIELD_LINE = re.compile(r"^([A-Za-z0-9-]{1,64}):[\t ]*([\t -~]*)\r\n", re.MULTILINE)
 """Name and value; names are kept below, so a long one is not plain."""
+_PATH = re.compile(rb"[^ \r\n]+ +(/[^ ?#\r\n]*)")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _PERSISTENCE = {"keep-alive": False, "close": True}
 """What `Connection` may say: whether the connection ends after the answer."""
@@ -97,6 +99,12 @@ def body_of(length: int, begun: bytes, unreader: Any) -> Body:
     return body
 
 
+def path_begun(data: bytes) -> str:
+    """The path of a request of which no more is known than how it begins; empty if it does not tell."""
+    found = _PATH.match(data)
+    return found[1].decode("latin-1") if found else ""
+
+
 def asks_to_close(headers: list[tuple[str, str]]) -> bool:
     """Whether `close` is among the options of `Connection` (RFC 9110, section 7.6.1); gunicorn hears it only alone."""
     said = ",".join(value for name, value in headers if name == "CONNECTION")
@@ -110,6 +118,7 @@ class BoundedRequest(message.Request):
     """
 
     max_buffer_headers = property(lambda self: HEAD_BYTES, lambda self, derived: None)
+    path: str
     is_plain = False
     fragment = ""
     version = (1, 1)
@@ -122,7 +131,11 @@ class BoundedRequest(message.Request):
         if head is None:
             if data:
                 unreader.unread(data)
-            super().__init__(cfg, unreader, peer_addr, req_number)
+            try:
+                super().__init__(cfg, unreader, peer_addr, req_number)
+            except ParseException as refusal:
+                refusal.path = self.path or path_begun(data)
+                raise
             return
         self.is_plain, self.proxy_protocol_info = True, None
         self.cfg, self.unreader, self.req_number = cfg, unreader, req_number

@@ -14,6 +14,7 @@ from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.server.environ import has_fast_path, plain_environ
+from app.server.refusal import Refusal, is_refusal, linger
 from app.server.request import RequestParser
 from app.server.response import OneWriteResponse
 
@@ -75,10 +76,14 @@ class GracefulWorker(GeventWorker):
         gevent.killall(list(self.connections), block=False)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        if self.log.access_log_enabled:  # by `--access-logfile`; gunicorn.conf.py does not
-            super().handle_request(listener_name, req, sock, addr)
-        else:
-            self.serve(listener_name, req, sock, addr)
+        try:
+            if self.log.access_log_enabled:  # by `--access-logfile`; gunicorn.conf.py does not
+                super().handle_request(listener_name, req, sock, addr)
+            else:
+                self.serve(listener_name, req, sock, addr)
+        finally:
+            if req.body.failed:
+                linger(sock)
         if self.grace_is_over:
             raise StopIteration
 
@@ -141,6 +146,16 @@ class GracefulWorker(GeventWorker):
             sock.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """By itself it logs a traceback and sends a 500 that nobody asked for, which the next request would read."""
-        if not isinstance(exc, gevent.GreenletExit):
+        """By itself it answers a head that it refuses with a page. For a greenlet that is killed it logs a traceback
+        and sends a 500 that nobody asked for, which the next request would read."""
+        if is_refusal(exc):
+            self.refuse(Refusal(exc, self.cfg), client, addr)
+        elif not isinstance(exc, gevent.GreenletExit):
             super().handle_error(req, client, addr, exc)
+
+    def refuse(self, refusal: Refusal, client: Any, addr: Any) -> None:
+        host, told = addr[0] if addr else "", f"{refusal.status}, id={refusal.request_id}"
+        self.log.warning("Invalid request from ip=%s: %s (%s)", host, refusal.reason, told)
+        with contextlib.suppress(OSError):
+            client.sendall(refusal.answer())
+        linger(client)
