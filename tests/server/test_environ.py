@@ -7,7 +7,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.unreader import IterUnreader
 from hypothesis import given
 
-from app.current import Inbound
+from app.current import InboundRequest
 from app.server import environ
 from app.server.environ import FIELDS, has_fast_path, plain_environ
 from app.server.request import BoundedRequest
@@ -33,7 +33,7 @@ def of_gunicorn(asked: BoundedRequest) -> dict[str, Any]:
 def assert_the_same(asked: BoundedRequest) -> None:
     assert has_fast_path(asked, CLIENT, SERVER)
     ours, theirs = plain_environ(asked, SOCK, CLIENT, SERVER), of_gunicorn(asked)
-    assert ours.pop(FIELDS) == Inbound(theirs, populate_request=False).header_values
+    assert ours.pop(FIELDS) == InboundRequest(theirs, populate_request=False).header_values
     assert type(ours.pop("wsgi.errors")) is type(theirs.pop("wsgi.errors"))
     assert ours == theirs
 
