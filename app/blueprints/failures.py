@@ -8,9 +8,9 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors
-from app.blueprints.dialect import speaks_anthropic
 from app.blueprints.reply import Reply
 from app.current import current_request
+from app.dialect import speaks_anthropic
 from app.errors import ClientGone, ProxyError, UpstreamRefusal
 from app.headers import listing, openai_headers, passed_back
 from app.json_body import dump_json

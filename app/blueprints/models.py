@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from app.blueprints import PREFIXES
-from app.blueprints.dialect import speaks_anthropic
 from app.current import current_request
+from app.dialect import speaks_anthropic
 from app.errors import InvalidRequest, NotFound
 from app.routing import listed_models
 

@@ -11,7 +11,7 @@ from typing import Any
 from gunicorn.http import errors as refusals
 from gunicorn.http.message import TOKEN_RE
 
-from app.blueprints.dialect import speaks_anthropic
+from app.dialect import speaks_anthropic
 from app.errors import RequestError
 from app.json_body import dump_json
 from app.server.request import HEAD_BYTES, FairUnreader
