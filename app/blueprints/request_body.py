@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from gevent import GreenletExit
 from gunicorn.http.body import Body
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from app.current import InboundRequest
-from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
+from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, ShuttingDown, UnsupportedMediaType
 from app.json_body import read_json
 from app.transport.time_limit import TookTooLong, time_limit
 from app.transport.waiting import breathe
@@ -54,6 +55,9 @@ def _body(inbound: InboundRequest) -> bytes:
             body = _read(inbound, limit)
     except TookTooLong:
         raise RequestTimeout("The request body did not arrive within CLIENT_BODY_TIMEOUT.") from None
+    except (GreenletExit, ShuttingDown):
+        inbound.environ["wsgi.input"].failed = True  # so that nobody waits for the rest of it
+        raise ShuttingDown from None
     except _UNREADABLE:
         raise InvalidRequest("The request body could not be read; it was cut or badly encoded.") from None
     if expected is not None and len(body) != expected:

@@ -82,7 +82,7 @@ class GracefulWorker(GeventWorker):
             else:
                 self.serve(listener_name, req, sock, addr)
         finally:
-            if req.body.failed:
+            if req.body.failed and not self.grace_is_over:
                 linger(sock)
         if self.grace_is_over:
             raise StopIteration

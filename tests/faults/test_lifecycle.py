@@ -15,6 +15,7 @@ from .conftest import start
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KINDS, MESSAGES, Client, Reply, ask, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
+from .test_hostile_http import post
 from .test_upstream_faults import checked_error, error_of, events_of, text_of, unique
 
 
@@ -82,6 +83,27 @@ def test_what_outlasts_the_grace_is_told_so(upstream: RawUpstream) -> None:
         assert time.monotonic() - began < 4.5
         assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
         assert server.log().count("ended_by=proxy error=ShuttingDown") == len(asked)
+
+
+def test_who_still_sends_its_request_when_the_grace_is_over_is_told_so(upstream: RawUpstream) -> None:
+    for server in start(**environ(upstream, GRACEFUL_TIMEOUT=1)):
+        heads = [post("Content-Length: 99", body=b"{", path=path) for path in (CHAT, MESSAGES)]
+        heads += [post("Transfer-Encoding: chunked", body=b"5\r\n{", path=path) for path in (CHAT, MESSAGES)]
+        clients = [Client(server.port) for _ in heads]
+        for client, head in zip(clients, heads, strict=True):
+            client.send(head)
+        time.sleep(0.2)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        for client, path in zip(clients, (CHAT, MESSAGES) * 2, strict=True):
+            reply = client.reply()
+            assert reply.status == 503
+            assert "again" in error_of(reply, path)["message"]
+            assert client.closed(1)
+            client.sock.close()
+        assert server.process.wait(5) == 0
+        assert time.monotonic() - began < 4.5
+        assert server.log().count("error=ShuttingDown") == len(heads)
 
 
 def test_ctrl_c_prints_no_traceback(upstream: RawUpstream) -> None:
