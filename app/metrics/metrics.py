@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pkgutil import resolve_name
 from typing import Protocol
 
 from app.request_log import RequestRecord
 from app.settings import Settings
+
+_logger = logging.getLogger("anthropic_proxy.metrics")
 
 
 class Metrics(Protocol):
@@ -41,5 +44,9 @@ def metrics(settings: Settings) -> Metrics:
     """The metrics that METRICS_PORT asks for; the Prometheus client is loaded only then, it takes 6 MB a worker."""
     if not settings.metrics_port:
         return NoMetrics()
-    served: Metrics = resolve_name("app.metrics.prometheus:PrometheusMetrics")(settings)
+    try:
+        served: Metrics = resolve_name("app.metrics.prometheus:PrometheusMetrics")(settings)
+    except OSError as error:
+        _logger.error("METRICS_PORT=%d: this worker keeps no metrics (%s)", settings.metrics_port, error.strerror)
+        return NoMetrics()
     return served

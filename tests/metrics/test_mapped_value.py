@@ -101,6 +101,45 @@ def test_numbers_are_right_when_their_file_grows(tmp_path: Path) -> None:
     assert all(f'seconds_count{{route="{route}"}} 1.0' in lines for route in routes)
 
 
+def test_nothing_is_written_where_the_disk_has_given_nothing(tmp_path: Path) -> None:
+    """A page of a hole in a file that is mapped takes its space at the first write; on a full disk that is SIGBUS."""
+    with Worker(tmp_path) as worker:
+        for path in ("/one", "/long" * 20_000):
+            worker.count(path, 200, 0.5)
+            for file in tmp_path.glob("*.db"):
+                assert file.stat().st_blocks * 512 >= file.stat().st_size
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_empty_file(tmp_path: Path) -> None:
+    """In a process that may write so little: half of what a kind needs at first, then half of what it grows by."""
+    code = """
+import os, resource, signal, sys
+from app.metrics.mapped_value import _NumbersFile
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+def refused(bytes, act):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes, -1))
+    try:
+        act()
+    except OSError:
+        return True
+
+path = sys.argv[1]
+assert refused(30_000, lambda: _NumbersFile(path)) and not os.path.exists(path)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, -1))
+file = _NumbersFile(path)
+numbers, at = file.place("first")
+assert refused(100_000, lambda: [file.place(f"{number}" * 100) for number in range(1000)])
+assert os.stat(path).st_size == 65_536
+numbers[at] = 7.0
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, -1))
+numbers, at = file.place("last" * 5_000)
+numbers[at] = 8.0
+assert {key: value for key, value, _ in file.read_all_values()}["first"] == 7.0
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "counter_1.db")], check=True, timeout=60)
+
+
 def test_the_metrics_of_a_worker_are_made_of_them(tmp_path: Path) -> None:
     """The library would go on with its own without a word."""
     code = "from app.metrics import prometheus; print(type(prometheus._open._value).__name__)"

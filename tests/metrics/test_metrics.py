@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import responses
 
 from app import create_app
@@ -24,6 +26,20 @@ def test_the_client_library_is_loaded_only_where_a_port_is_set() -> None:
         "create_app(Settings(upstream_base='sandbox:', metrics_port=1))\nassert 'prometheus_client' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_worker_that_can_keep_no_metrics_serves_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its first numbers are placed when it starts."""
+    code = (
+        "from app import create_app\nfrom app.settings import Settings\n"
+        "app = create_app(Settings(upstream_base='sandbox:', metrics_port=1))\n"
+        "assert app.test_client().get('/health').status_code == 200\n"
+    )
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "gone"))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert "METRICS_PORT=1: this worker keeps no metrics (No such file or directory)" in capfd.readouterr().err
 
 
 @responses.activate
