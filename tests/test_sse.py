@@ -230,6 +230,30 @@ def test_an_unreadable_event_is_skipped_and_logged_without_its_content(caplog: p
     assert "secret" not in caplog.text
 
 
+@pytest.mark.parametrize("control", [b"\t", b"\0", b"\x1b", b"\x7f"])
+def test_a_control_character_in_a_string_loses_nothing(control: bytes) -> None:
+    (event,) = read(frame(DELTA).replace(b"Hello", b"Hel" + control + b"lo"))
+    assert event["delta"]["text"] == f"Hel{control.decode()}lo"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'event: content_block_delta\ndata: {"type": "content_block_delta", "delta": {"text": "lost",}}\n\n',
+        b'data: {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo\n\n',
+        b'data: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","input":nil}}\n\n',
+        b'data: { "type": "message_delta", "usage": {"output_tokens": ' + b"9" * 5000 + b"}}\n\n",
+        b"event: message_delta\ndata: " + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n\n",
+        b"event: content_block_delta\ndata: lost\n\n",
+    ],
+)
+def test_a_part_of_the_answer_that_cannot_be_read_is_an_error(frame: bytes) -> None:
+    """Without it the answer would be another one, and look whole."""
+    events = read(frame, encode_event(STOP))
+    assert [event["type"] for event in events] == ["error", "message_stop"]
+    assert "lost" not in events[0]["error"]["message"]
+
+
 @pytest.mark.parametrize("data", [b"[1]", b'"text"', b"7", b"null", b""])
 def test_json_that_is_no_object_is_no_event(data: bytes) -> None:
     assert read(b"event: ping\ndata: " + data + b"\n\n", frame(PING)) == [PING]

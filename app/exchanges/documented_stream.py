@@ -69,6 +69,12 @@ class DocumentedStream:
             start = end
         return pieces
 
+    def end(self, rest: bytes) -> list[Piece]:
+        """`rest`, which came behind the last blank line, unless it is cut."""
+        reader = EventReader()
+        reader.feed(rest)
+        return self.feed(rest.rstrip(b"\r\n") + b"\n\n") if reader.end() else []
+
     def _end_of_growth(self, whole: bytes, start: int) -> int:
         """Where the documented deltas for the newest block end that begin at `start`, told without parsing; or 0."""
         kind, position = self._growing or ("", 0)

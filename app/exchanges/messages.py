@@ -105,8 +105,7 @@ class MessagesExchange(ProxiedExchange):
                 answer.finish()
                 return
             data = answer.read()
-        rest = stream.feed(cutter.rest().rstrip(b"\r\n") + b"\n\n")
-        yield from self._rest(held + self._told([piece for piece in rest if piece[1] is not None]))
+        yield from self._rest(held + self._told(stream.end(cutter.rest())))
 
     def _told(self, pieces: list[Piece]) -> bytes:
         """What of `pieces` goes to the client, who is told nothing behind the end."""

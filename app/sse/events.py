@@ -6,8 +6,6 @@ the same.
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 from typing import Any
 
@@ -16,8 +14,8 @@ import sseclient
 
 from app.errors import UpstreamBroken
 from app.sse.cutting import EventCutter
+from app.sse.data import events_in
 from app.translate.surrogates import SurrogateJoiner, has_lone_surrogate
-from app.translate.upstream_error import error_in_disguise
 
 Event = dict[str, Any]
 
@@ -27,9 +25,6 @@ _PLAIN = rb"(?:event: (?!error)[^\n]*\n)?data: ([^\n]*)"
 _PLAIN_FRAME = re.compile(_PLAIN)
 _PLAIN_FRAMES_OR_LINES = re.compile(_PLAIN + rb"\n\n|[^\n]*\n")
 """Group 1 is the data; a line that is part of no plain frame has none, which is no JSON."""
-_SEAM = re.compile(r"\n|data:")
-_DECODER = json.JSONDecoder()
-_logger = logging.getLogger("anthropic_proxy.sse")
 
 
 class EventReader:
@@ -79,8 +74,8 @@ class EventReader:
             # No field has a name like this: a server that failed wrote its error behind the events.
             readable = b"data: " + readable.replace(b"\n", b"\ndata: ")
         for event in sseclient.SSEClient(iter([readable + b"\n\n"])).events():
-            for value in _objects(event.data, cut) or _error_text(event):
-                events += self._mended(_typed(value, event.event))
+            for told in events_in(event.event, event.data, cut):
+                events += self._mended(told)
         return events
 
     def _mended(self, event: Event) -> list[Event]:
@@ -112,46 +107,3 @@ def _plain_events(whole: bytes) -> list[Event] | None:
         if not isinstance(event, dict) or "type" not in event:
             return None
     return events
-
-
-def _objects(data: str, cut: bool) -> list[Event]:
-    """The JSON objects in an event's data: one, unless frames were cut short or glued together."""
-    if data.strip() == "[DONE]":
-        return []
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        pieces = _SEAM.split(data)
-        objects = [value for piece in pieces if (value := _leading_object(piece)) is not None]
-        if not cut:
-            _logger.warning("an upstream event was not JSON; %d of its parts could be read", len(objects))
-        return objects
-    return [value] if isinstance(value, dict) else []
-
-
-def _leading_object(piece: str) -> Event | None:
-    piece = piece.lstrip()
-    try:
-        value = _DECODER.raw_decode(piece)[0] if piece.startswith("{") else None
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _error_text(event: sseclient.Event) -> list[Event]:
-    """An error that some upstreams tell in plain words."""
-    if event.event != "error" or not event.data.strip() or event.data.lstrip().startswith("{"):
-        return []
-    return [{"type": "error", "error": {"message": event.data.strip()}}]
-
-
-def _typed(event: Event, name: str) -> Event:
-    """`event` with a type: its own, else the one in the `event:` line, else `error` if it reads like one."""
-    if name == "error" and event.get("type") != "error":
-        bare = "type" in event and "error" not in event
-        return {"type": "error", "error": event} if bare else event | {"type": "error"}
-    if "type" in event:
-        return event
-    if name == "message":
-        name = "error" if error_in_disguise(event) else ""
-    return event | {"type": name}

@@ -152,6 +152,14 @@ def test_a_stream_cut_before_its_stop_reason_ends_with_an_error() -> None:
     assert passing.record.error == "UpstreamBroken"
 
 
+def test_a_delta_that_cannot_be_read_ends_the_stream_with_an_error() -> None:
+    passing = Passing(written(START, BLOCK), written(DELTA).replace(b"}}", b",}}"), written(*ANSWER[3:]))
+    *before, last = passing.frames()
+    assert b"".join(before) == written(START, BLOCK)
+    assert json.loads(last.split(b"data: ")[1])["error"]["type"] == "api_error"
+    assert passing.record.error
+
+
 def test_a_stream_cut_behind_its_stop_reason_is_ended_for_it() -> None:
     assert Passing(written(*ANSWER[:-1])).told() == written(*ANSWER)
 
