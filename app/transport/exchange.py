@@ -18,6 +18,9 @@ from app.transport.connection import Connection
 from app.transport.patience import Patience
 
 MAX_HEAD_BYTES = 65536
+_INTERIM = {100, *range(102, 200)}
+"""Statuses behind which the answer follows: a client must take any number of them, asked for or not (RFC 9110, 15.2).
+Behind 101 comes another protocol."""
 FINISH_SECONDS = 1.0
 FINISH_BYTES = 65536
 
@@ -50,7 +53,7 @@ class AnswerParser:
         """Raises httptools.HttpParserError; what is wrong behind the end of the answer is only remembered."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self.complete:
                 raise
             self._surplus = True
@@ -80,8 +83,13 @@ class AnswerParser:
         self.headers[lowered.decode("latin-1")] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        if not self.head_complete:
-            self.status = self._parser.get_status_code()
+        if self.head_complete:
+            return
+        self.status = self._parser.get_status_code()
+        if self.status in _INTERIM:
+            self.headers.clear()
+            self.ends_with_connection = True
+        else:
             self.head_complete = True
 
     def on_body(self, data: bytes) -> None:
@@ -89,10 +97,10 @@ class AnswerParser:
             self.body.append(data)
 
     def on_message_complete(self) -> None:
-        if not self.complete:
+        if self.head_complete and not self.complete:
             # Afterwards llhttp has forgotten what the answer to this depends on, and says no.
             self._keeps_alive = self._parser.should_keep_alive()
-        self.complete = True
+            self.complete = True
 
 
 class Exchange:
@@ -138,8 +146,7 @@ class Exchange:
             if self._head_bytes > MAX_HEAD_BYTES and not parser.head_complete:
                 self._fail("The upstream's answer has too many headers.")
         if parser.status < 200:
-            # The real answer would follow and could reach the next client of this connection.
-            self._fail("The upstream sent an interim answer that was not asked for.")
+            self._fail(f"The upstream answered with status {parser.status}, which is no answer.")
 
     def read(self) -> bytes | None:
         """The next bytes of the body, as soon as there are some; b"" at its end; None when the client should be kept

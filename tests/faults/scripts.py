@@ -89,6 +89,20 @@ def early_hints_at_once(peer: Peer) -> bool:
     return True
 
 
+def processing(peer: Peer) -> bool:
+    """Interim answers in place of patience, each in its own packet."""
+    for status in ("100 Continue", "102 Processing", "102 Processing"):
+        peer.send(head(status=status))
+        peer.stay(0.05)
+    return good(peer)
+
+
+def switching_protocols(peer: Peer) -> bool:
+    peer.send(head("connection: upgrade", "upgrade: websocket", status="101 Switching Protocols") + b"\x81\x05Hello")
+    peer.stay()
+    return False
+
+
 def malformed_header(peer: Peer) -> bool:
     peer.send(head(kind_of(peer), "this line has no colon", f"content-length: {len(answer(peer))}") + answer(peer))
     return True

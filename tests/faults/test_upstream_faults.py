@@ -26,8 +26,7 @@ BEFORE_THE_ANSWER = {
     "close-before-head": 502,
     "reset-mid-head": 502,
     "garbage": 502,
-    "early-hints": 502,
-    "early-hints-at-once": 502,
+    "switching-protocols": 502,
     "malformed-header": 502,
     "control-character": 502,
     "huge-head": 502,
@@ -55,6 +54,9 @@ OPENAI_STATUSES = {529: 503}
 """OpenAI's API knows no 529."""
 WHOLE = [
     "good",
+    "early-hints",
+    "early-hints-at-once",
+    "processing",
     "byte-by-byte",
     "gzipped",
     "deflated",

@@ -61,6 +61,9 @@ def answering() -> Iterator[Answering]:
         (CHUNKED + b"2\r\nHi\r\n4;x=y\r\n you\r\n0\r\n\r\n", b"Hi you"),
         (CHUNKED + b"2\r\nHi\r\n0\r\nTrailer: x\r\n\r\n", b"Hi"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE, b"Hi"),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + WHOLE, b"Hi"),
+        (b"HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\n" + CHUNKED + b"2\r\nHi\r\n0\r\n\r\n", b"Hi"),
     ],
 )
 def test_behind_a_whole_answer_the_connection_is_given_back(answering: Answering, answer: bytes, body: bytes) -> None:
@@ -100,7 +103,10 @@ def test_without_a_length_the_body_lasts_as_long_as_the_connection(answering: An
         (CHUNKED + b"2\r\nHi\r\n", "in the middle"),
         (CHUNKED + b"2\r\nHi\r\nxx\r\n", "not valid HTTP"),
         (b"SSH-2.0-OpenSSH\r\n", "not valid HTTP"),
-        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "interim"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "before it answered"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3000, "too many headers"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "status 101"),
+        (b"HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n", "status 99"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (MAX_HEAD_BYTES // 6 + 1), "too many headers"),
     ],
 )
@@ -119,6 +125,14 @@ def test_headers_by_lower_case_name_and_none_from_the_trailer(answering: Answeri
     assert answering.body() == b""
     assert answering.exchange.status == 200
     assert dict(answering.exchange.headers) == {"content-type": "caf\u00e9", "transfer-encoding": "chunked"}
+
+
+def test_an_interim_answer_leaves_nothing_behind(answering: Answering) -> None:
+    answering.says(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Length: 5\r\n\r\n")
+    answering.says(b"HTTP/1.1 200 OK\r\nX-Mine: 1\r\n\r\nHi", then_closes=True)
+    assert answering.body() == b"Hi"
+    assert answering.exchange.status == 200
+    assert answering.exchange.headers == {"x-mine": "1"}
 
 
 def test_a_silent_upstream_is_waited_for_again_once_the_client_is_kept_alive(answering: Answering) -> None:
