@@ -18,6 +18,8 @@ from app.transport.connection import Connection
 from app.transport.patience import Patience
 
 MAX_HEAD_BYTES = 65536
+MAX_FRAMING_BYTES = 65536
+"""Of chunk sizes, chunk extensions and trailers between two bytes of the body."""
 _INTERIM = {100, *range(102, 200)}
 """Statuses behind which the answer follows: a client must take any number of them, asked for or not (RFC 9110, 15.2).
 Behind 101 comes another protocol."""
@@ -155,6 +157,7 @@ class Exchange:
         Raises UpstreamTimeout, ClientGone, and UpstreamBroken if the body was cut.
         """
         parser = self._parser
+        framing = 0
         while not parser.body:
             if parser.complete:
                 self._release()
@@ -165,6 +168,10 @@ class Exchange:
             data = self._receive()
             if data is None:
                 return None
+            framing += len(data)
+            if framing > MAX_FRAMING_BYTES and not (parser.body or parser.complete):
+                # Who is never silent reaches no deadline, which are those of waits.
+                self._fail("The upstream sent too much that is no part of its answer.")
             if not data and parser.ends_with_connection:
                 parser.end()
             elif not data:

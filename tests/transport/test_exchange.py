@@ -1,6 +1,8 @@
 """One answer as its bytes come: where it ends, what can follow on its connection, what is no answer at all."""
 
+import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +31,12 @@ class Answering:
         self.upstream.sendall(data)
         if then_closes:
             self.upstream.shutdown(socket.SHUT_WR)
+
+    def floods(self, data: bytes) -> None:
+        """A megabyte or more, for as long as it is read."""
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                self.upstream.sendall(data)
 
     def body(self) -> bytes:
         """The whole answer's body."""
@@ -125,6 +133,19 @@ def test_headers_by_lower_case_name_and_none_from_the_trailer(answering: Answeri
     assert answering.body() == b""
     assert answering.exchange.status == 200
     assert dict(answering.exchange.headers) == {"content-type": "caf\u00e9", "transfer-encoding": "chunked"}
+
+
+@pytest.mark.parametrize(
+    ("begun", "endless"), [(b"2;", b"x"), (b"0\r\n", b"x: y\r\n"), (b"0\r\nx: ", b"y"), (b"", b"0")]
+)
+def test_what_is_no_part_of_the_body_is_not_read_for_ever(answering: Answering, begun: bytes, endless: bytes) -> None:
+    """The worker would do nothing else: who reads what is never late does not wait, and meets no deadline."""
+    answering.says(CHUNKED + begun)
+    writer = threading.Thread(target=answering.floods, args=(endless * 20_000,))
+    writer.start()
+    with pytest.raises(UpstreamBroken, match="too much"):
+        answering.body()
+    writer.join()
 
 
 def test_an_interim_answer_leaves_nothing_behind(answering: Answering) -> None:
