@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from app.errors import InvalidRequest, UpstreamBroken
 from app.settings import Settings
 from app.transport.exchange import Exchange
+from app.transport.inflating import Inflater
 from app.transport.patience import Patience
 from app.transport.pool import Pool
 
@@ -122,26 +122,26 @@ class ExchangeBody:
         if inflate is None:
             return self.exchange.read()
         while True:
-            compressed = inflate.unconsumed_tail or self.exchange.read()
+            compressed = inflate.left or self.exchange.read()
             if compressed is None:
                 return None
             if not compressed:
-                if not inflate.eof:
+                if not inflate.ended:
                     raise UpstreamBroken("The upstream's compressed answer was cut.")
                 return b""
-            data: bytes = inflate.decompress(compressed, amount)
+            data = inflate.feed(compressed, amount)
             if data:
                 return data
 
     def close(self) -> None:
         self.exchange.close()
 
-    def _inflater(self, encoding: str) -> Any:
+    def _inflater(self, encoding: str) -> Inflater | None:
         """gzip and deflate come although `identity` was asked for; anything else cannot be read."""
         if encoding in {"", "identity"}:
             return None
         if encoding in {"gzip", "x-gzip", "deflate"}:
-            return zlib.decompressobj(zlib.MAX_WBITS | 32)
+            return Inflater(encoding)
         self.close()
         raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
 

@@ -93,8 +93,27 @@ def test_a_plain_body_passes_as_it_comes(encoding: str) -> None:
     assert read_through(body_of(b"a", None, b"bc", encoding=encoding)) == [b"a", None, b"bc"]
 
 
+def members(text: bytes) -> bytes:
+    """`text` as a server sends it that finishes a gzip member at each flush."""
+    return b"".join(gzip.compress(text[start : start + 40]) for start in range(0, len(text), 40))
+
+
+def raw_deflate(text: bytes) -> bytes:
+    return zlib.compress(text)[2:-4]
+
+
 @pytest.mark.parametrize(
-    ("encoding", "compress"), [("gzip", gzip.compress), ("X-GZip", gzip.compress), ("deflate", zlib.compress)]
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("X-GZip", gzip.compress),
+        ("gzip", members),
+        ("gzip", lambda text: gzip.compress(text) + bytes(512)),
+        ("gzip", lambda text: gzip.compress(text) + b"what is this?"),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+        ("deflate", gzip.compress),
+    ],
 )
 @pytest.mark.parametrize("size", [1, 11, 10_000])
 def test_a_compressed_body_is_inflated_however_it_is_cut(encoding: str, compress: Any, size: int) -> None:
@@ -117,6 +136,20 @@ def test_little_comes_out_of_a_bomb_at_once() -> None:
 def test_a_compressed_body_that_is_cut_is_broken() -> None:
     with pytest.raises(UpstreamBroken, match="cut"):
         read_through(body_of(gzip.compress(TEXT)[:-9], encoding="gzip"))
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        [zlib.compress(b"")[:2], *[b"\0\0\0\xff\xff" * 1000] * 100],
+        [gzip.compress(TEXT), *[b"junk" * 1000] * 100],
+        [b"\x1f\x8b\x08\x08" + bytes(6), *[b"a name without end" * 1000] * 100],
+    ],
+)
+def test_what_comes_to_nothing_is_not_read_for_ever(reads: list[bytes]) -> None:
+    """The worker would do nothing else: who reads what is never late does not wait."""
+    with pytest.raises(UpstreamBroken, match="nothing"):
+        read_through(body_of(*reads, encoding="deflate"))
 
 
 def test_a_body_that_is_not_what_it_says_raises_what_the_caller_maps() -> None:
