@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 import zlib
@@ -25,6 +26,7 @@ from app.transport.waiting import breathe
 
 READ_BYTES = 65536
 RETRIED_STATUSES = frozenset({429, 503, 529})
+MAX_EXPLANATION_BYTES = 1024 * 1024
 RETRIES = 2
 MAX_RETRY_AFTER = 5.0
 """Seconds; a longer `retry-after` is the client's to wait for."""
@@ -71,6 +73,19 @@ class Answer:
                 pieces.append(data)
         self.close()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def explanation(self) -> bytes:
+        """What can be read of the body of an error: the status tells more than a fault behind it would.
+
+        Raises ClientGone.
+        """
+        pieces, length = [], 0
+        with contextlib.suppress(UpstreamError):
+            while length <= MAX_EXPLANATION_BYTES and (data := self.read()) != b"":
+                pieces.append(data or b"")
+                length += len(pieces[-1])
+        self.close()
+        return b"".join(pieces)
 
     def finish(self) -> None:
         """Let go of the connection at the end of a message, so that it can serve again."""

@@ -16,7 +16,7 @@ import pytest
 from app import upstream as upstream_module
 from app.errors import InvalidRequest, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from app.settings import Settings
-from app.transport.exchange import AnswerParser
+from app.transport.answer_parser import AnswerParser
 from app.upstream import Answer, Pending, Upstream
 
 from .faults.answers import message
@@ -100,7 +100,7 @@ def test_an_answer_that_is_not_read_to_its_end_ends_its_connection(raw: RawUpstr
 def test_an_answer_that_cannot_be_read_ends_or_frees_its_connection(raw: RawUpstream) -> None:
     upstream, before = upstream_at(raw), raw.open_connections
     with pytest.raises(UpstreamBroken, match="compressed"):
-        sent(upstream, "brotli")
+        body_of(upstream, "brotli")
     with pytest.raises(UpstreamBroken):
         body_of(upstream, "gzip-cut")
     with pytest.raises(UpstreamBroken):

@@ -132,7 +132,7 @@ class ProxiedExchange(ABC):
     def _refusal(self, answer: Answer) -> UpstreamRefusal | None:
         """What an answer says whose status is an error."""
         self._record.upstream_answered(answer.status)
-        return read_error(answer.status, answer.body(), answer.headers) if answer.status >= 400 else None
+        return read_error(answer.status, answer.explanation(), answer.headers) if answer.status >= 400 else None
 
     def _take_headers(self, answer: Answer) -> None:
         told = self._passed_back(answer.headers)

@@ -1,7 +1,4 @@
-"""One HTTP/1.1 request to the upstream and its answer, read as it comes.
-
-llhttp (httptools) parses; an answer it finds malformed is UpstreamBroken.
-"""
+"""One HTTP/1.1 request to the upstream and its answer, read as it comes; a malformed one is UpstreamBroken."""
 
 from __future__ import annotations
 
@@ -14,15 +11,14 @@ import httptools
 
 from app.errors import ProxyError, UpstreamBroken
 from app.greenlets import under_gevent
+from app.transport.answer_parser import AnswerParser
 from app.transport.connection import Connection
 from app.transport.patience import Patience
 
 MAX_HEAD_BYTES = 65536
 MAX_FRAMING_BYTES = 65536
 """Of chunk sizes, chunk extensions and trailers between two bytes of the body."""
-_INTERIM = {100, *range(102, 200)}
-"""Statuses behind which the answer follows: a client must take any number of them, asked for or not (RFC 9110, 15.2).
-Behind 101 comes another protocol."""
+_NO_HTTP = "The upstream's answer is not valid HTTP."
 FINISH_SECONDS = 1.0
 FINISH_BYTES = 65536
 
@@ -33,76 +29,6 @@ class HeadPending(Exception):
     def __init__(self, exchange: Exchange) -> None:
         super().__init__()
         self.exchange = exchange
-
-
-class AnswerParser:
-    """Bytes -> status, headers and body of one answer, and whether another may follow on its connection."""
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._surplus = False
-        self._keeps_alive = False
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        """By lower-case name; of several equal ones the last."""
-        self.body: list[bytes] = []
-        self.head_complete = False
-        self.complete = False
-        self.ends_with_connection = True
-        """No length was announced: the body is all that comes until the upstream closes."""
-
-    def feed(self, data: bytes) -> None:
-        """Raises httptools.HttpParserError; what is wrong behind the end of the answer is only remembered."""
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self.complete:
-                raise
-            self._surplus = True
-
-    def close(self) -> None:
-        """Nothing more is fed. llhttp's parser holds this one: they would wait for the garbage collector."""
-        del self._parser
-
-    def end(self) -> None:
-        """The connection ended, and with it an answer without length."""
-        self.complete = self._surplus = True
-
-    @property
-    def reusable(self) -> bool:
-        return self.complete and not self._surplus and self._keeps_alive
-
-    # What llhttp calls while it parses.
-    def on_message_begin(self) -> None:
-        self._surplus = self._surplus or self.head_complete
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.head_complete:
-            return
-        lowered = name.lower()
-        if lowered in (b"content-length", b"transfer-encoding"):
-            self.ends_with_connection = False
-        self.headers[lowered.decode("latin-1")] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        if self.head_complete:
-            return
-        self.status = self._parser.get_status_code()
-        if self.status in _INTERIM:
-            self.headers.clear()
-            self.ends_with_connection = True
-        else:
-            self.head_complete = True
-
-    def on_body(self, data: bytes) -> None:
-        if not self.complete:
-            self.body.append(data)
-
-    def on_message_complete(self) -> None:
-        if self.head_complete and not self.complete:
-            # Afterwards llhttp has forgotten what the answer to this depends on, and says no.
-            self._keeps_alive = self._parser.should_keep_alive()
-            self.complete = True
 
 
 class Exchange:
@@ -162,6 +88,8 @@ class Exchange:
             if parser.complete:
                 self._release()
                 return b""
+            if parser.broken:
+                self._fail(_NO_HTTP)
             if not self._waits_for_more:
                 self._patience.begin(self._between_bytes)
                 self._waits_for_more = True
@@ -221,7 +149,7 @@ class Exchange:
                 self._parser.feed(data)
             return data
         except httptools.HttpParserError:
-            self._fail("The upstream's answer is not valid HTTP.")
+            self._fail(_NO_HTTP)
         except OSError:
             self._fail("The connection to the upstream broke.")
         except BaseException:

@@ -9,6 +9,8 @@ from app.errors import UpstreamBroken
 
 MAX_EMPTY_BYTES = 65536
 """Compressed bytes in a row out of which nothing comes."""
+_KNOWN = {"gzip", "x-gzip", "deflate"}
+"""They come although `identity` was asked for; anything else cannot be read."""
 _GZIP = b"\x1f\x8b"
 _ZLIB_METHOD = 8
 
@@ -21,6 +23,7 @@ class Inflater:
     """
 
     def __init__(self, encoding: str) -> None:
+        self._is_known = encoding in _KNOWN
         self._may_be_raw = encoding == "deflate"
         self._stream: Any = None
         self._start = b""
@@ -30,7 +33,12 @@ class Inflater:
         """Whether the body may end here; what follows and is no gzip is ignored, as browsers do."""
 
     def feed(self, compressed: bytes, most: int) -> bytes:
-        """At most `most` bytes, maybe none. Raises zlib.error, UpstreamBroken for what never comes to anything."""
+        """At most `most` bytes, maybe none.
+
+        Raises zlib.error, UpstreamBroken for what never comes to anything and for an encoding that is not known here.
+        """
+        if not self._is_known:
+            raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
         compressed, self._start, self.left = self._start + compressed, b"", b""
         if self._stream is None and len(compressed) < len(_GZIP):
             self._start = compressed

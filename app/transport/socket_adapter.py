@@ -111,12 +111,13 @@ class ExchangeBody:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self._inflate = self._inflater(exchange.headers.get("content-encoding", "").strip().lower())
+        encoding = exchange.headers.get("content-encoding", "").strip().lower()
+        self._inflate = None if encoding in {"", "identity"} else Inflater(encoding)
 
     def read1(self, amount: int, decode_content: bool = True) -> bytes | None:
         """The next bytes, decoded; at most `amount` of them come out of a compressed body at once.
 
-        Raises zlib.error for a body that is not what it says, UpstreamBroken for one that was cut.
+        Raises zlib.error for a body that is not what it says, UpstreamBroken for one that was cut or cannot be read.
         """
         inflate = self._inflate
         if inflate is None:
@@ -135,15 +136,6 @@ class ExchangeBody:
 
     def close(self) -> None:
         self.exchange.close()
-
-    def _inflater(self, encoding: str) -> Inflater | None:
-        """gzip and deflate come although `identity` was asked for; anything else cannot be read."""
-        if encoding in {"", "identity"}:
-            return None
-        if encoding in {"gzip", "x-gzip", "deflate"}:
-            return Inflater(encoding)
-        self.close()
-        raise UpstreamBroken("The upstream compressed its answer in a way that was not asked for.")
 
 
 class _Response(requests.Response):

@@ -155,6 +155,51 @@ def refusal(status: int, type: str, *fields: str) -> Script:
     return script
 
 
+def _unexplained(peer: Peer, body: bytes, *fields: str) -> None:
+    """The head of a refusal and what it announces of a body."""
+    peer.send(head("content-type: application/json", "retry-after: 7", *fields, status="429 No") + body)
+    peer.stay(0.05)
+
+
+def refused_and_cut(peer: Peer) -> bool:
+    _unexplained(peer, b'{"type": "error", ', "content-length: 500")
+    return False
+
+
+def refused_and_reset(peer: Peer) -> bool:
+    _unexplained(peer, b"", "content-length: 500")
+    peer.reset()
+    return False
+
+
+def refused_and_silent(peer: Peer) -> bool:
+    _unexplained(peer, b"", "content-length: 500")
+    peer.stay()
+    return False
+
+
+def refused_in_bad_chunks(peer: Peer) -> bool:
+    _unexplained(peer, b"zz\r\nwhat\r\n", "transfer-encoding: chunked")
+    return False
+
+
+def refused_in_brotli(peer: Peer) -> bool:
+    _unexplained(peer, b"\x0b\x02\x80", "content-length: 3", "content-encoding: br")
+    return True
+
+
+def refused_without_gzip(peer: Peer) -> bool:
+    _unexplained(peer, b"", "content-length: 0", "content-encoding: gzip")
+    return True
+
+
+def refused_at_length(peer: Peer) -> bool:
+    _unexplained(peer, b"", "transfer-encoding: chunked")
+    for _ in range(40):
+        peer.send(chunk(b"no " * 100_000))
+    return False
+
+
 def html_error(peer: Peer) -> bool:
     body = b"<html><body>Bad gateway at 10.1.2.3:8080</body></html>"
     peer.send(head("content-type: text/html", f"content-length: {len(body)}", status="503 No") + body)

@@ -199,6 +199,16 @@ def test_a_refusal_is_told_as_it_was(
     assert len(upstream.calls_of(model)) == 1
 
 
+def test_a_refusal_keeps_its_status_whatever_is_wrong_with_its_body(server: GunicornServer) -> None:
+    faults = ["and-cut", "and-reset", "and-silent", "in-bad-chunks", "in-brotli", "without-gzip", "at-length"]
+    for path, stream, model, reply in ask_all(server, *(f"refused-{fault}" for fault in faults)):
+        assert reply.status == 429, model
+        error_of(reply, path)
+        assert reply.headers["retry-after"] == "7"
+        assert reply.seconds < READ_TIMEOUT + SLACK
+        assert_serves(server, path, stream)
+
+
 @pytest.mark.parametrize(("path", "stream"), KINDS, ids=KIND_IDS)
 def test_a_page_of_a_proxy_in_between_is_not_relayed(server: GunicornServer, path: str, stream: bool) -> None:
     reply = ask(server.port, path, unique("html-error"), stream)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.errors import UpstreamBroken, UpstreamTimeout
+from app.transport.answer_parser import AnswerParser
 from app.transport.connection import Connection
-from app.transport.exchange import MAX_HEAD_BYTES, AnswerParser, Exchange, HeadPending
+from app.transport.exchange import MAX_HEAD_BYTES, Exchange, HeadPending
 from app.transport.patience import Patience
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
