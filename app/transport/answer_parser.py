@@ -14,6 +14,8 @@ class AnswerParser:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        # As curl, Go and requests read what old servers and gateways write.
+        self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_spaces_after_chunk_size=True)
         self._surplus = False
         self._keeps_alive = False
         self.status = 0
@@ -54,10 +56,7 @@ class AnswerParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head_complete:
             return
-        lowered = name.lower()
-        if lowered in (b"content-length", b"transfer-encoding"):
-            self.ends_with_connection = False
-        self.headers[lowered.decode("latin-1")] = value.decode("latin-1")
+        self.headers[name.lower().decode("latin-1")] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self.head_complete:
@@ -65,9 +64,20 @@ class AnswerParser:
         self.status = self._parser.get_status_code()
         if self.status in _INTERIM:
             self.headers.clear()
-            self.ends_with_connection = True
         else:
             self.head_complete = True
+            self._note_framing()
+
+    def _note_framing(self) -> None:
+        """Where the body ends (RFC 9112, 6.3)."""
+        has_length = "content-length" in self.headers
+        coding = self.headers.get("transfer-encoding")
+        if coding is None:
+            self.ends_with_connection = not has_length
+        else:
+            self.ends_with_connection = not coding.rstrip().lower().endswith("chunked")
+            # The length is ignored, but whoever writes both may not mean what is read behind them.
+            self._surplus = has_length
 
     def on_body(self, data: bytes) -> None:
         if not self.complete:

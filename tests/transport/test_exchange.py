@@ -70,6 +70,7 @@ def answering() -> Iterator[Answering]:
         (CHUNKED + b"2\r\nHi\r\n4;x=y\r\n you\r\n0\r\n\r\n", b"Hi you"),
         (CHUNKED + b"2\r\nHi\r\n0\r\nTrailer: x\r\n\r\n", b"Hi"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
+        (CHUNKED + b"2  \r\nHi\r\n04\t\r\n you\r\n0 \r\n\r\n", b"Hi you"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE, b"Hi"),
         (b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + WHOLE, b"Hi"),
         (b"HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\n" + CHUNKED + b"2\r\nHi\r\n0\r\n\r\n", b"Hi"),
@@ -86,6 +87,8 @@ def test_behind_a_whole_answer_the_connection_is_given_back(answering: Answering
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nHi",
         b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nHi",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nHi\r\n0\r\n\r\n",
+        CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\n") + b"2\r\nHi\r\n0\r\n\r\n",
         WHOLE + b"HTTP/1.1 200 OK\r\n",
         WHOLE + b"\0",
     ],
@@ -97,8 +100,11 @@ def test_what_promises_no_clean_next_answer_ends_the_connection(answering: Answe
     assert answering.hung_up
 
 
-def test_without_a_length_the_body_lasts_as_long_as_the_connection(answering: Answering) -> None:
-    answering.says(b"HTTP/1.1 200 OK\r\n\r\nHi", then_closes=True)
+@pytest.mark.parametrize(
+    "fields", [b"", b"Transfer-Encoding: identity\r\n", b"Transfer-Encoding: identity\r\nContent-Length: 1\r\n"]
+)
+def test_without_a_length_the_body_lasts_as_long_as_the_connection(answering: Answering, fields: bytes) -> None:
+    answering.says(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\nHi", then_closes=True)
     assert answering.body() == b"Hi"
     assert not answering.given_back
 
