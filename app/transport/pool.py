@@ -53,14 +53,20 @@ class Pool:
         raise UpstreamUnreachable("The upstream closed each new connection at once.")
 
     def _connections(self, patience: Patience) -> Iterator[Connection]:
-        while self._idle:
-            connection, _ = self._idle.popitem()
+        while (connection := self._youngest()) is not None:
             if connection.usable:
                 yield connection
             else:
                 connection.close()
         for _ in range(NEW_CONNECTIONS):
             yield self._dialer.dial(patience)
+
+    def _youngest(self) -> Connection | None:
+        # Not asked first whether there is one: elsewhere than under gevent, another thread may take it in between.
+        try:
+            return self._idle.popitem()[0]
+        except KeyError:
+            return None
 
     def _put(self, connection: Connection) -> None:
         connection.idle_since = time.monotonic()

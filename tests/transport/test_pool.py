@@ -73,6 +73,17 @@ def test_requests_that_follow_each_other_share_a_connection(idle: Pool, upstream
     assert len(upstream.connections) == 1
 
 
+def test_an_idle_connection_that_another_thread_takes_is_not_missed(idle: Pool, upstream: Upstream) -> None:
+    class Raced(dict[Connection, None]):
+        def popitem(self) -> tuple[Connection, None]:
+            self.clear()
+            return super().popitem()
+
+    served(idle, upstream, 0)
+    idle._idle = Raced(idle._idle)
+    served(idle, upstream, 1)
+
+
 def test_requests_at_the_same_time_do_not_and_the_youngest_serves_next(idle: Pool, upstream: Upstream) -> None:
     first, second = ask(idle), ask(idle)
     for index, exchange in enumerate((first, second)):
