@@ -8,7 +8,7 @@ from .answers import MEGABYTE
 from .certificates import Authority
 from .gunicorn_server import GunicornServer
 from .raw_upstream import RawUpstream
-from .scripts import SCRIPTS, build_bombs, redirect
+from .scripts import SCRIPTS, build_answers, redirect
 
 READ_TIMEOUT = 1.5
 CONNECT_TIMEOUT = 1.0
@@ -28,7 +28,7 @@ def elsewhere() -> Iterator[RawUpstream]:
 
 @pytest.fixture(scope="session")
 def upstream(elsewhere: RawUpstream) -> Iterator[RawUpstream]:
-    build_bombs()
+    build_answers()
     redirects = {f"redirect-{status}": redirect(status, f"http://127.0.0.1:{elsewhere.port}") for status in REDIRECTS}
     with RawUpstream(SCRIPTS | redirects) as raw:
         yield raw
@@ -91,6 +91,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def tls_upstream(authority: Authority) -> Iterator[RawUpstream]:
+    build_answers()
     with RawUpstream(SCRIPTS, authority.server_context("localhost")) as raw:
         yield raw
 

@@ -348,13 +348,16 @@ def huge_event(peer: Peer) -> bool:
 # --- odd, but whole
 
 
-def big_event(peer: Peer) -> bool:
+@cache
+def _big(streams: bool) -> list[bytes]:
     text = "y" * 20 * MEGABYTE
+    return [*map(chunk, _pieces(BEGINNING + delta(text) + END if streams else message(text))), LAST_CHUNK]
+
+
+def big_event(peer: Peer) -> bool:
     peer.send(chunked_head(peer))
-    body = BEGINNING + delta(text) + END if peer.streams else message(text)
-    for piece in _pieces(body):
-        peer.send(chunk(piece))
-    peer.send(LAST_CHUNK)
+    for piece in _big(peer.streams):
+        peer.send(piece)
     return True
 
 
@@ -532,10 +535,11 @@ def late_overload(peer: Peer) -> bool:
     return refusal(529, "overloaded_error", "retry-after: 0")(peer)
 
 
-def build_bombs() -> None:
-    """Ahead of time: it takes longer than the service waits for an answer."""
-    for beginning in BOMB_BEGINNINGS.values():
+def build_answers() -> None:
+    """Ahead of time: on a busy machine it takes longer than the service waits between two bytes."""
+    for streams, beginning in BOMB_BEGINNINGS.items():
         _bomb(beginning)
+        _big(streams)
 
 
 SEEN: dict[str, int] = {}
