@@ -47,8 +47,11 @@ class CallIndex:
         self._moved_on = True
 
     def with_id(self, id: str) -> tuple[AssistantTurn, str] | None:
-        """(turn, id sent upstream) of the call that a result for `id` answers; None for an orphan."""
-        return self._answered(self._by_id.get(id))
+        """(turn, id sent upstream) of the call that a result for `id` answers; None for an orphan.
+
+        Tool runners take the name for the id where an answer brought none.
+        """
+        return self._answered(self._by_id.get(id)) or self._answered(self._without_id.get(id))
 
     def with_name(self, name: str) -> tuple[AssistantTurn, str] | None:
         """The same for a result that names its tool only. A call without an id comes first, for its neighbours' results

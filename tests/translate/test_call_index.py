@@ -70,3 +70,14 @@ def test_a_result_that_names_its_tool_only_replaces_none_that_named_its_call() -
     index.add(turn, "s1", "a", "f")
     answered(turn, "s1")
     assert index.with_name("f") is None
+
+
+def test_the_name_of_a_call_without_an_id_may_stand_for_it() -> None:
+    index, turn = CallIndex(), AssistantTurn()
+    index.add(turn, "s1", "", "f")
+    index.add(turn, "s2", "", "f")
+    index.add(turn, "s3", "a", "g")
+    assert index.with_id("f") == (turn, "s1")
+    answered(turn, "s1")
+    assert index.with_id("f") == (turn, "s2")
+    assert index.with_id("g") is None, "it has an id of its own"
