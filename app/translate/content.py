@@ -124,9 +124,9 @@ def _file_part(part: Block, path: str, profile: Profile, report: Report) -> list
         file = an_object(part["file"], here)
     marks = cache_control(part, path)
     title = optional_string(file, "filename", here)
-    file_data = optional_string(file, "file_data", here)
-    if file_data is not None:
-        return [block | marks for block in _file_blocks(file_data.strip(), title, f"{here}.file_data", profile)]
+    if content := _given_whole_or_by_url(file, here):
+        name, file_data = content
+        return [block | marks for block in _file_blocks(file_data.strip(), title, f"{here}.{name}", profile)]
     file_id = optional_string(file, "file_id", here)
     if file_id is not None and file_id.startswith("file_"):
         return [{"type": "document", "source": {"type": "file", "file_id": file_id}} | marks]
@@ -137,9 +137,24 @@ def _file_part(part: Block, path: str, profile: Profile, report: Report) -> list
     )
 
 
+def _given_whole_or_by_url(file: Block, path: str) -> tuple[str, str] | None:
+    """(field, what it holds): the Responses API has a field for URLs, and LiteLLM's clients give one as the id."""
+    if (file_data := optional_string(file, "file_data", path)) is not None:
+        return "file_data", file_data
+    for name in ("file_url", "file_id"):
+        url = optional_string(file, name, path)
+        if url and (is_data_url(url) or _is_web_url(url)):
+            return name, url
+    return None
+
+
+def _is_web_url(text: str) -> bool:
+    return text[:8].lower().startswith(("https://", "http://"))
+
+
 def _file_blocks(file_data: str, title: str | None, path: str, profile: Profile) -> list[Block]:
     named = {"title": title} if title and not is_blank(title) else {}
-    if file_data[:8].lower().startswith(("https://", "http://")):
+    if _is_web_url(file_data):
         return [{"type": "document", "source": url_source(file_data, path, profile)} | named]
     url = data_url(file_data, path) if is_data_url(file_data) else DataUrl("", base64_text(file_data, path))
     image_type = sniffed_image_type(url.head())

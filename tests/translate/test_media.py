@@ -91,6 +91,9 @@ FILES: list[tuple[Json, Json | None]] = [
         {"type": "input_file", "file_data": "data:text/plain,x"},
         {"type": "text", "media_type": "text/plain", "data": "x"},
     ),
+    ({"type": "input_file", "file_url": "https://example.com/a.pdf"}, {"url": "https://example.com/a.pdf"}),
+    ({"type": "file", "file": {"file_id": "https://example.com/a.pdf"}}, {"url": "https://example.com/a.pdf"}),
+    ({"type": "file", "file": {"file_id": encoded(PDF)}}, {"type": "base64", "media_type": "application/pdf"}),
     ({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}, {"data": "x"}),
     (
         {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": PNG}},
@@ -166,6 +169,8 @@ REFUSED: list[tuple[Json, str]] = [
     (picture(encoded(BIG)), "messages[0].content[0].image_url.url"),
     ({"type": "file", "file": {}}, "messages[0].content[0].file.file_data"),
     ({"type": "file", "file": {"file_id": "file-abc"}}, "messages[0].content[0].file.file_id"),
+    ({"type": "file", "file": {"file_id": "http://x/a.pdf"}}, "messages[0].content[0].file.file_id"),
+    ({"type": "input_file", "file_url": "ftp://x/a.pdf"}, "messages[0].content[0].file_data"),
     (file(encoded(b"PK\x03\x04", "application/zip")), "messages[0].content[0].file.file_data"),
     (file("data:application/pdf;base64,"), "messages[0].content[0].file.file_data"),
     (
