@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,3 +25,27 @@ def resolve(root: Schema, reference: str) -> Schema | None:
         else:
             return None
     return value if isinstance(value, dict) else None
+
+
+def named_schemas(root: Schema) -> dict[str, Schema]:
+    """The schemas in `root` by how a reference may call them instead of telling their place: `$id`, or # and `$anchor`.
+
+    TypeBox writes a recursive type this way.
+    """
+    named: dict[str, Schema] = {}
+    for schema in _objects(root):
+        for keyword, sign in (("$id", ""), ("id", ""), ("$anchor", "#")):
+            if isinstance(name := schema.get(keyword), str):
+                named.setdefault(sign + name, schema)
+    return named
+
+
+def _objects(root: Schema) -> Iterator[Schema]:
+    unread: list[Any] = [root]
+    while unread:
+        value = unread.pop()
+        if isinstance(value, dict):
+            yield value
+            unread += value.values()
+        elif isinstance(value, list):
+            unread += value

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from app.translate.identifiers import digest
-from app.translate.json_reference import resolve
+from app.translate.json_reference import named_schemas, resolve
 from app.translate.schema_dialects import PAIRED, modernise
 
 Schema = dict[str, Any]
@@ -120,11 +121,11 @@ class SchemaRepair:
     def reference(self, value: Any) -> Any:
         """A local reference; one that leads nowhere is left out. Only those to `$defs` and to the whole are sure to
         lead to the same place when the repair is done: other targets are copied there."""
-        if value == "#":
-            return value
-        target = resolve(self._root, value) if isinstance(value, str) else None
+        target = self._target(value) if isinstance(value, str) else None
         if target is None:
             return None
+        if target is self._root:
+            return "#"
         if _TOP_DEFINITION.fullmatch(value):
             return value.replace("#/definitions/", "#/$defs/", 1)
         name = self._hoisted_names.setdefault(id(target), f"ref_{digest(value)[:8]}")
@@ -132,6 +133,14 @@ class SchemaRepair:
             self._hoisted[name] = {}
             self._hoisted[name] = self.schema(target)
         return f"#/$defs/{name}"
+
+    def _target(self, reference: str) -> Schema | None:
+        target = resolve(self._root, reference)
+        return self._named.get(reference) if target is None else target
+
+    @cached_property
+    def _named(self) -> dict[str, Schema]:
+        return named_schemas(self._root)
 
     def pattern(self, value: Any) -> str | None:
         """A regular expression that the upstream's validator reads too; `\\p{…}` is known to some."""

@@ -179,6 +179,17 @@ def test_another_pattern_is_told(pattern: str) -> None:
     assert repaired(pattern=pattern, description="A.")["description"] == f"A. (pattern: {pattern})"
 
 
+def test_a_reference_by_name_leads_to_what_is_called_so() -> None:
+    node = {"$id": "Node", "type": "object", "properties": {"next": {"$ref": "Node"}, "word": {"$ref": "#word"}}}
+    found = repaired(**node | {"$defs": {"w": {"$anchor": "word", "minLength": 1}}})
+    assert found["properties"]["next"] == {"$ref": "#"}
+    assert found["$defs"][found["properties"]["word"]["$ref"].removeprefix("#/$defs/")] == {"minLength": 1}
+    inner = repaired(properties={"tree": node})
+    there = inner["properties"]["tree"]["properties"]["next"]["$ref"].removeprefix("#/$defs/")
+    assert inner["$defs"][there]["properties"]["next"] == {"$ref": f"#/$defs/{there}"}
+    assert repaired(properties={"a": {"$ref": "Nobody"}}) == {"properties": {"a": {}}}
+
+
 def test_dependencies_of_draft_7_keep_what_they_demand() -> None:
     source = {
         "dependencies": {"a": ["b"], "c d": {"required": ["e"]}, "f": 5, "g": True},
