@@ -40,6 +40,22 @@ def named_schemas(root: Schema) -> dict[str, Schema]:
     return named
 
 
+def weight(value: Any) -> int:
+    """How much `value` is when written, roughly: its characters, and one for each value."""
+    total, unread = 0, [value]
+    while unread:
+        part = unread.pop()
+        total += 1
+        if isinstance(part, dict):
+            total += sum(map(len, part))
+            unread += part.values()
+        elif isinstance(part, list):
+            unread += part
+        elif isinstance(part, str):
+            total += len(part)
+    return total
+
+
 def _objects(root: Schema) -> Iterator[Schema]:
     unread: list[Any] = [root]
     while unread:

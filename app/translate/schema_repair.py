@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from app.translate.identifiers import digest
-from app.translate.json_reference import named_schemas, resolve
+from app.translate.json_reference import named_schemas, resolve, weight
 from app.translate.schema_dialects import PAIRED, modernise
 
 Schema = dict[str, Any]
@@ -33,6 +33,8 @@ _TYPE_ALIASES = {
 }
 _LEGAL_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 """`property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'` (observed message)."""
+_COPIES = 3
+"""How many times its own length the targets of a schema's references may add to it."""
 _PATTERN_LENGTH, _PATTERNS_LENGTH = 1_000, 10_000
 """Characters of one pattern, and of all in a schema; others are only told. Compiling takes a second per million."""
 
@@ -46,6 +48,7 @@ class SchemaRepair:
         self._patterns_limit = _PATTERNS_LENGTH if reads_patterns else 0
         self.patterns_length = 0
         self.renamed: dict[str, str] = {}
+        self._copies_left: int | None = None
         self._hoisted: dict[str, Schema] = {}
         self._hoisted_names: dict[int, str] = {}
 
@@ -130,9 +133,19 @@ class SchemaRepair:
             return value.replace("#/definitions/", "#/$defs/", 1)
         name = self._hoisted_names.setdefault(id(target), f"ref_{digest(value)[:8]}")
         if name not in self._hoisted:
+            if not self._affords(target):
+                return None
             self._hoisted[name] = {}
             self._hoisted[name] = self.schema(target)
         return f"#/$defs/{name}"
+
+    def _affords(self, target: Schema) -> bool:
+        """Whether `target` may be written again: each level of a deep schema may be referred to and holds all below."""
+        if self._copies_left is None:
+            self._copies_left = _COPIES * weight(self._root)
+        if self._copies_left > 0:
+            self._copies_left -= weight(target)
+        return self._copies_left > 0
 
     def _target(self, reference: str) -> Schema | None:
         target = resolve(self._root, reference)

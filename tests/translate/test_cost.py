@@ -55,6 +55,17 @@ def spelled_in_many_ways(count: int = 500) -> Json:
     return {"type": "object", "properties": {"big": big, **references}}
 
 
+def levels(named: bool, depth: int = 100) -> Json:
+    """Each level of a deep schema is referred to, by its place or its name, and holds all levels below."""
+    level: Json = {"type": "object", "properties": {f"p{i}": {"description": "d" * 50} for i in range(5_000)}}
+    references, place = {}, "#/properties/top"
+    for number in range(depth):
+        level = {"type": "object", "properties": {"x": level}} | ({"$id": f"L{number}"} if named else {})
+        references[f"r{number}"] = {"$ref": f"L{number}" if named else place}
+        place += "/properties/x"
+    return {"type": "object", "properties": {"top": level, **references}}
+
+
 def chain(count: int = 5_000) -> Json:
     definitions: Json = {f"d{i}": {"anyOf": [ref(i + 1), {"type": "object"}]} for i in range(count)}
     return {**ref(0), "$defs": {**definitions, f"d{count}": {"type": "object"}}}
@@ -83,6 +94,8 @@ SCHEMAS: dict[str, Callable[[], Json]] = {
     "1,000 references to one large object": lambda: one_target("object"),
     "1,000 references to one large string": lambda: one_target("string"),
     "500 spellings of one reference": spelled_in_many_ways,
+    "references to 100 levels by their place": lambda: levels(named=False),
+    "references to 100 levels by their name": lambda: levels(named=True),
     "a chain of 5,000 alternatives": chain,
     "a chain of 5,000 references": linked,
     "a large property, 200 deep": nested,
