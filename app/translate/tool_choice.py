@@ -81,7 +81,10 @@ def _allowed_tools(choice: Block, box: Toolbox, path: str) -> ToolChoice:
         here = f"{path}.tools[{index}]"
         tool = an_object(tool, here)
         kind = optional_string(tool, "type", here) or "function"
-        allowed.append(_offered(tool.get(kind, tool), box, f"{here}.{kind}" if kind in tool else here))
+        inner, where = tool.get(kind, tool), f"{here}.{kind}" if kind in tool else here
+        if box.lacks(named(inner, where)[1]):
+            continue
+        allowed.append(_offered(inner, box, where))
     return ToolChoice(_MODES[mode], allowed=tuple(allowed))
 
 
@@ -89,8 +92,9 @@ def _offered(tool: Any, box: Toolbox, path: str) -> str:
     _, name = named(tool, path)
     sent_name = box.names.sent(name)
     if sent_name not in box.definitions and box.definitions:
+        reason = "one that this upstream knows" if box.lacks(name) else "among 'tools'"
         raise InvalidRequest(
-            f"Invalid value for '{path}.name': the tool '{name}' is not among 'tools'.",
+            f"Invalid value for '{path}.name': the tool '{name}' is not {reason}.",
             param=f"{path}.name",
             code="invalid_value",
         )

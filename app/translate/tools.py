@@ -56,6 +56,12 @@ class Toolbox:
     forms: dict[str, ToolForm] = field(default_factory=dict)
     legacy: bool = False
     """The request used `functions`; the answer carries `function_call`."""
+    left_out: set[str] = field(default_factory=set)
+    """Names of tools that the client offers and this upstream does not know."""
+
+    def lacks(self, name: str) -> bool:
+        """Whether the client's tool `name` was left out."""
+        return name in self.left_out and self.names.sent(name) not in self.definitions
 
     def add(self, sent_name: str, definition: Block, form: ToolForm, report: Report, path: str) -> None:
         if sent_name in self.definitions:
@@ -206,6 +212,7 @@ class _ToolReader:
         name = f"{kind} {tool.get('mcp_server_name')}" if "name" not in tool else named(tool, path)[1]
         if not self._profile.anthropic_extensions:
             self._report.ignore(path)
+            self._box.left_out.add(name)
             return
         definition = {key: value for key, value in tool.items() if value is not None and key != "cache_control"}
         self._box.add(name, definition | cache_control(tool, path), ToolForm(name), self._report, path)

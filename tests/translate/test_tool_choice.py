@@ -54,6 +54,25 @@ def test_what_is_wrong_with_a_choice_is_named(choice: Json, param: str) -> None:
     assert refused.value.param == param
 
 
+SEARCH: Json = {"type": "web_search_20250305", "name": "web_search"}
+
+
+def test_an_allowed_tool_that_the_upstream_does_not_know_is_left_out_with_the_others() -> None:
+    both = {"tools": [{"type": "function", "function": {"name": "get_weather"}}, SEARCH]}
+    found = translation(model="m", profile=Profile(), tools=[WEATHER, SEARCH], tool_choice=allowing(WEATHER, **both))
+    assert [tool["name"] for tool in found.body["tools"]] == ["get_weather"]
+    assert found.body["tool_choice"] == ANY
+    assert found.ignored == ("tools[1]",)
+    own = WEATHER | {"function": {"name": "web_search"}}
+    assert body(model="m", profile=Profile(), tools=[own, SEARCH], tool_choice=allowing(SEARCH))["tool_choice"] == ANY
+
+
+def test_a_tool_that_the_upstream_does_not_know_cannot_be_demanded() -> None:
+    with pytest.raises(InvalidRequest, match="not one that this upstream knows") as refused:
+        body(model="m", profile=Profile(), tools=[WEATHER, SEARCH], tool_choice={"type": "tool", "name": "web_search"})
+    assert refused.value.param == "tool_choice.name"
+
+
 @pytest.mark.parametrize("mode", ["auto", "none"])
 def test_a_choice_that_forces_nothing_stays_on_a_model_that_cannot_be_forced(mode: str) -> None:
     found = translation(model=NEWEST, tools=[WEATHER], tool_choice=mode)
