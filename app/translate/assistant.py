@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.translate.arguments import UNREADABLE, parsed_arguments
 from app.translate.cache import cache_control
-from app.translate.checks import a_string, an_array, an_object, missing, optional_string
+from app.translate.checks import a_string, an_array, an_array_or_string, an_object, missing, optional_string
 from app.translate.content import Block, is_blank, text_block
 from app.translate.report import Report
 from app.translate.told_calls import tool_uses
@@ -28,7 +28,7 @@ def assistant_text(message: Block, path: str, report: Report) -> list[Block]:
     if isinstance(content, str):
         blocks += [] if is_blank(content) else [text_block(content)]
     elif content is not None:
-        for index, part in enumerate(an_array(content, f"{path}.content")):
+        for index, part in enumerate(an_array_or_string(content, f"{path}.content")):
             blocks += _part(part, f"{path}.content[{index}]", report)
     refusal = message.get("refusal")
     if refusal is not None and not is_blank(a_string(refusal, f"{path}.refusal")) and not _says(blocks, refusal):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from app.profiles.profile import Profile
-from app.translate.checks import a_string, an_array, an_object, invalid_value
+from app.translate.checks import a_string, an_array_or_string, an_object, invalid_value
 from app.translate.report import Report
 
 Block = dict[str, Any]
@@ -61,4 +61,4 @@ def betas(chat_request: Block, sent: Block) -> tuple[str, ...]:
 def _items(wish: Any, path: str) -> list[str]:
     if wish is None or isinstance(wish, str):
         return (wish or "").split(",")
-    return [a_string(item, f"{path}[{index}]") for index, item in enumerate(an_array(wish, path))]
+    return [a_string(item, f"{path}[{index}]") for index, item in enumerate(an_array_or_string(wish, path))]

@@ -55,6 +55,13 @@ def an_array(value: Any, path: str) -> list[Any]:
     return value
 
 
+def an_array_or_string(value: Any, path: str) -> list[Any]:
+    """The array, where a string, which the caller has looked for, would do as well."""
+    if not isinstance(value, list):
+        raise wrong_type(path, "a string or an array", value)
+    return value
+
+
 def a_string(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise wrong_type(path, "a string", value)

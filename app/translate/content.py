@@ -9,7 +9,7 @@ from app.errors import InvalidRequest
 from app.profiles.profile import Profile
 from app.translate.anthropic_parts import anthropic_part
 from app.translate.cache import cache_control
-from app.translate.checks import a_string, an_array, an_object, invalid_value, missing, optional_string
+from app.translate.checks import a_string, an_array_or_string, an_object, invalid_value, missing, optional_string
 from app.translate.media import (
     DataUrl,
     base64_text,
@@ -42,7 +42,7 @@ def text_blocks(content: Any, path: str) -> list[Block]:
     if isinstance(content, str):
         return [] if is_blank(content) else [text_block(content)]
     blocks = []
-    for index, part in enumerate(an_array(content, path)):
+    for index, part in enumerate(an_array_or_string(content, path)):
         here = f"{path}[{index}]"
         if isinstance(part, str):
             blocks += [] if is_blank(part) else [text_block(part)]
@@ -65,7 +65,7 @@ def user_blocks(content: Any, path: str, profile: Profile, report: Report) -> li
     if isinstance(content, str):
         return [] if is_blank(content) else [text_block(content)]
     blocks: list[Block] = []
-    for index, part in enumerate(an_array(content, path)):
+    for index, part in enumerate(an_array_or_string(content, path)):
         here = f"{path}[{index}]"
         blocks += _part(part, here, profile, report)
     return blocks

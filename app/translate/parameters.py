@@ -15,6 +15,7 @@ from app.translate.checks import (
     a_number,
     a_string,
     an_array,
+    an_array_or_string,
     an_integer,
     an_object,
     between,
@@ -55,12 +56,12 @@ def words(*known: str) -> Check:
 
 
 def string_or_array(value: Any, path: str) -> Any:
-    return value if isinstance(value, str) else an_array(value, path)
+    return value if isinstance(value, str) else an_array_or_string(value, path)
 
 
 def stop_words(value: Any, path: str) -> Any:
     if not isinstance(value, str):
-        for index, item in enumerate(an_array(value, path)):
+        for index, item in enumerate(an_array_or_string(value, path)):
             a_string(item, f"{path}[{index}]")
 
 

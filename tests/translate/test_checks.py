@@ -13,6 +13,7 @@ from app.translate import checks
         (checks.a_string, None, "expected a string, but got null instead."),
         (checks.an_object, [], "expected an object, but got an array instead."),
         (checks.an_array, {}, "expected an array, but got an object instead."),
+        (checks.an_array_or_string, 5, "expected a string or an array, but got an integer instead."),
         (checks.a_boolean, 1, "expected a boolean, but got an integer instead."),
         (checks.an_integer, True, "expected an integer, but got a boolean instead."),
         (checks.an_integer, 1.5, "expected an integer, but got a number instead."),
