@@ -61,7 +61,8 @@ def _closed(schema: Any) -> Any:
     told = []
     for keyword, value in schema.items():
         keyword = "anyOf" if keyword == "oneOf" and "anyOf" not in schema else keyword
-        if _is_refused(keyword, value):
+        # Behind a tuple, `items` says what may follow it: often nothing, which alone would demand an empty array.
+        if _is_refused(keyword, value) or (keyword == "items" and "prefixItems" in schema):
             told.append(f"{keyword}: {json.dumps(value, ensure_ascii=False)}")
         elif keyword in _MAPS:
             result[keyword] = {name: _closed(child) for name, child in value.items()}
@@ -102,7 +103,8 @@ def _recursive(root: Schema) -> bool:
     """Whether references come back to where they were; each definition is read once, however many lead to it."""
     definitions = root.get("$defs", {})
     followed = {"": list(_references(root))}
-    unread = list(followed[""])
+    # The API reads those too that nothing refers to.
+    unread = [*followed[""], *(f"#/$defs/{name}" for name in definitions)]
     while unread:
         reference = unread.pop()
         if not reference.startswith("#/$defs/"):

@@ -25,6 +25,7 @@ def native(schema: Schema) -> Any:
         ({"minItems": 2}, "(minItems: 2)"),
         ({"enum": [{"ü": 1}]}, '(enum: [{"ü": 1}])'),
         ({"not": {"const": 1}}, '(not: {"const": 1})'),
+        ({"prefixItems": [STRING], "items": False}, '(prefixItems: [{"type": "string"}]; items: false)'),
         ({"anyOf": [STRING], "oneOf": [STRING]}, '(oneOf: [{"type": "string"}])'),
     ],
 )

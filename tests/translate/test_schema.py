@@ -175,6 +175,10 @@ NATIVE: dict[str, tuple[Schema, Schema | None]] = {
         None,
     ),
     "recursive in a property called like a keyword": (obj(enum={"$ref": "#"}, a=STRING), None),
+    "recursive where nothing refers to it": (
+        {**obj(a=STRING), "$defs": {"A": {"anyOf": [STRING, {"$ref": "#/$defs/A"}]}}},
+        None,
+    ),
     "an object without properties": (obj(a={"type": "object"}), None),
     "the fewest items that it takes": (
         obj(a={"type": "array", "items": STRING, "minItems": 1}),
