@@ -240,7 +240,6 @@ _CARRIERS = frozenset(
 )
 """Fields in which clients send thinking back."""
 
-
 _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
     "system": HistoryReader._read_system,
     "developer": HistoryReader._read_system,
