@@ -33,6 +33,8 @@ class AnswerSoFar:
     """Characters of the content."""
     citations: list[Block] = field(default_factory=list)
     """What is cited without an address, for which OpenAI has no annotation, each with its place in the content."""
+    omitted: dict[str, None] = field(default_factory=dict)
+    """The types of the blocks that are not shown, in order, each once."""
     arguments: GrowingText = field(default_factory=GrowingText)
     thinking: list[Block] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -71,7 +73,7 @@ class AnswerSoFar:
 
 
 class AnswerBlock:
-    """A block that a chat completion does not show: a server tool, its result, or a type of tomorrow."""
+    """A content block, told as deltas while it opens, grows and closes."""
 
     grows_by = ""
     """The field of the deltas that are this block's own."""
@@ -91,6 +93,16 @@ class AnswerBlock:
 
     def settle(self) -> None:
         """Hold what has come in less memory."""
+
+
+class OmittedBlock(AnswerBlock):
+    """A block that a chat completion does not show: a server tool, its result, or a type of tomorrow."""
+
+    def opened(self) -> Deltas:
+        type = self.block.get("type")
+        if isinstance(type, str):
+            self.so_far.omitted[type] = None
+        return []
 
 
 class TextBlock(AnswerBlock):

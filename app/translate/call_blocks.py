@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from app.errors import UpstreamBroken
-from app.translate.answer_blocks import AnswerBlock, AnswerSoFar, Block, Deltas
+from app.translate.answer_blocks import AnswerBlock, AnswerSoFar, Block, Deltas, OmittedBlock
 from app.translate.growing_text import GrowingText
 from app.translate.tools import CUSTOM_INPUT, ToolForm
 
@@ -21,7 +21,7 @@ def call_block(block: Block, so_far: AnswerSoFar, form: ToolForm) -> AnswerBlock
         return JsonAnswerBlock(block, so_far, form)
     if so_far.legacy and so_far.calls:
         # `function_call` has room for one call; the pieces of a second would be joined to the first's.
-        return AnswerBlock(block, so_far)
+        return OmittedBlock(block, so_far)
     return CallBlock(block, so_far, form) if form.verbatim else WholeCallBlock(block, so_far, form)
 
 

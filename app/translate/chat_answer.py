@@ -14,6 +14,7 @@ from app.translate.answer_blocks import (
     AnswerBlock,
     AnswerSoFar,
     Deltas,
+    OmittedBlock,
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
@@ -55,8 +56,8 @@ class ChatAnswer:
         self._newest: int | None = None
         self.usage: Usage = {}
         self.stop_reason: str | None = None
-        self._stop_sequence: str | None = None
-        self._explanation: str | None = None
+        self._told_end: Event = {"stop_sequence": None}
+        """What comes with the stop reason and has no place in OpenAI's answer."""
 
     @property
     def ended(self) -> bool:
@@ -65,7 +66,9 @@ class ChatAnswer:
     @property
     def finish(self) -> Event:
         """What the last chunk, and the choice of a whole completion, say of the end."""
-        raw: Event = {"stop_reason": self.stop_reason, "stop_sequence": self._stop_sequence}
+        raw: Event = {"stop_reason": self.stop_reason, **self._told_end}
+        if self._so_far.omitted:
+            raw["omitted_blocks"] = list(self._so_far.omitted)
         if self._so_far.citations:
             raw["citations"] = self._so_far.citations
         reason = finish_reason(self.stop_reason, self._so_far.calls, self._so_far.legacy)
@@ -153,7 +156,7 @@ class ChatAnswer:
         if kind == "tool_use":
             name = block.get("name")
             return call_block(block, self._so_far, self.form.tool(name if isinstance(name, str) else ""))
-        return _BLOCKS.get(kind if isinstance(kind, str) else "", AnswerBlock)(block, self._so_far)
+        return _BLOCKS.get(kind if isinstance(kind, str) else "", OmittedBlock)(block, self._so_far)
 
     def _grow_block(self, event: Event) -> Deltas:
         delta = event.get("delta")
@@ -183,10 +186,9 @@ class ChatAnswer:
 
     def _note_stop(self, told: Event) -> None:
         self.stop_reason = _text(told.get("stop_reason")) or self.stop_reason
-        self._stop_sequence = _text(told.get("stop_sequence")) or self._stop_sequence
-        details = told.get("stop_details")
-        if isinstance(details, dict):
-            self._explanation = _text(details.get("explanation"))
+        end = self._told_end
+        end["stop_sequence"] = _text(told.get("stop_sequence")) or end["stop_sequence"]
+        end |= {name: told[name] for name in ("stop_details", "container") if isinstance(told.get(name), dict)}
 
     def _error(self, event: Event) -> Deltas:
         raise stream_error(event)
@@ -196,7 +198,8 @@ class ChatAnswer:
         self._state = "ended"
         deltas += self._held_text()
         if self.stop_reason in {"refusal", "sensitive"}:
-            refusal = self._explanation or "".join(self._so_far.text)
+            explanation = self._told_end.get("stop_details", {}).get("explanation")
+            refusal = _text(explanation) or "".join(self._so_far.text)
             deltas += [{"refusal": refusal}] if refusal else []
         return deltas
 

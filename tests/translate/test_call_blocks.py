@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import UpstreamBroken
-from app.translate.answer_blocks import AnswerBlock, AnswerSoFar
+from app.translate.answer_blocks import AnswerSoFar, OmittedBlock
 from app.translate.call_blocks import call_block, compact, input_text, input_value, own_arguments
 from app.translate.tools import ToolForm
 
@@ -181,5 +181,5 @@ def test_numbers_beyond_64_bits_and_half_surrogate_pairs_survive() -> None:
 
 
 def test_a_block_of_an_unknown_type_says_nothing() -> None:
-    block = AnswerBlock({"type": "of_tomorrow", "text": "x"}, so_far())
+    block = OmittedBlock({"type": "of_tomorrow", "text": "x"}, so_far())
     assert block.opened() + block.grown({"text": "x"}) + block.closed() == []
