@@ -18,7 +18,7 @@ from app.services import Caller, Services
 from app.sse import PING, EventCutter, EventReader, encode_event
 from app.tokens import estimate_input_tokens
 from app.translate.error_body import anthropic_error
-from app.translate.message_events import folded_message, streamed_events
+from app.translate.message_events import documented_message, folded_message, streamed_events
 from app.translate.model_name import with_model
 from app.translate.upstream_error import stream_error
 from app.translate.usage import input_tokens
@@ -52,7 +52,7 @@ class MessagesExchange(ProxiedExchange):
         self.headers = {"x-upstream-model": listing([route.upstream_model]), "request-id": caller.request_id}
 
     def message(self) -> bytes:
-        """The upstream's body as it came. Raises UpstreamError, ClientGone."""
+        """The upstream's body, as it came where it is as documented. Raises UpstreamError, ClientGone."""
         answer = self._whole(self._sent(keep_alive=False))
         body = answer.body()
         if is_stream(answer, body[:64]):
@@ -60,7 +60,9 @@ class MessagesExchange(ProxiedExchange):
             message = folded_message([*reader.feed(body), *reader.end()])
             body = dump_json(message)
         else:
-            message = message_of(body, answer)
+            came = message_of(body, answer)
+            message = documented_message(came)
+            body = body if message is came else dump_json(message)
         self._record.used(message.get("usage"))
         return body
 

@@ -29,19 +29,21 @@ def is_stream(answer: Answer, start: bytes) -> bool:
 
 
 def message_of(body: bytes, answer: Answer) -> Message:
-    """The message in a JSON body.
+    """The message in a JSON body; some upstreams leave out an empty `content`.
 
     Raises UpstreamRefusal for an error sent with status 200, UpstreamBroken for what is no message.
     """
     value = loads(body)
     if error_in_disguise(value):
         raise read_error(answer.status, body, answer.headers)
-    if isinstance(value, dict) and value.get("type") == "message" and value.get("content") is None:
-        # An empty answer, from an upstream that leaves out what is empty.
-        value["content"] = []
-    if not isinstance(value, dict) or not isinstance(value.get("content"), list):
+    if not isinstance(value, dict) or not _has_content(value):
         raise UpstreamBroken("The upstream's answer is no message of the Messages API; check UPSTREAM_BASE.")
     return value
+
+
+def _has_content(value: dict[str, Any]) -> bool:
+    content = value.get("content")
+    return isinstance(content, list) or (content is None and value.get("type") == "message")
 
 
 def loads(body: bytes) -> Any:

@@ -24,7 +24,7 @@ from app.translate.answer_form import AnswerForm
 from app.translate.call_blocks import call_block
 from app.translate.growing_text import GrowingText
 from app.translate.json_text import JsonText
-from app.translate.stop_reason import finish_reason
+from app.translate.stop_reason import finish_reason, stop_reason_of
 from app.translate.told_calls import ToldCall
 from app.translate.upstream_error import stream_error
 from app.translate.usage import Usage, completed_usage, input_tokens, merged_usage, tokens
@@ -95,11 +95,9 @@ class ChatAnswer:
         self._state = "open"
         self.usage = merged_usage(self.usage, message.get("usage"))
         self._note_stop(message)
-        if not message.get("stop_reason"):
-            # Some upstreams leave it out; the end of a whole message cannot be missing, so it is a plain one.
-            self.stop_reason = "end_turn"
+        self.stop_reason = stop_reason_of(message)
         deltas: Deltas = []
-        for block in message["content"]:
+        for block in message.get("content") or ():
             reader = self._reader_of(block if isinstance(block, dict) else {})
             deltas += reader.opened()
             deltas += reader.closed()

@@ -10,6 +10,7 @@ from typing import Any
 from app.errors import UpstreamBroken
 from app.translate.assistant import RAW_ARGUMENTS
 from app.translate.documented_events import CALLS, DocumentedEvents
+from app.translate.stop_reason import stop_reason_of
 from app.translate.upstream_error import stream_error
 from app.translate.usage import merged_usage
 
@@ -28,9 +29,7 @@ def message_events(message: Message) -> Iterator[Event]:
         yield {"type": "content_block_start", "index": index, "content_block": block}
         yield {"type": "content_block_stop", "index": index}
     fields = ("stop_reason", "stop_sequence", "stop_details")
-    delta = {name: message[name] for name in fields if name in message}
-    # Some upstreams leave the reason out of a whole message; its end cannot be missing, so it is a plain one.
-    delta["stop_reason"] = delta.get("stop_reason") or "end_turn"
+    delta = {name: message[name] for name in fields if name in message} | {"stop_reason": stop_reason_of(message)}
     yield {"type": "message_delta", "delta": delta, "usage": message.get("usage")}
     yield {"type": "message_stop"}
 
@@ -72,6 +71,27 @@ def folded_message(events: Iterable[Event]) -> Message:
         raise UpstreamBroken("The upstream ended the stream before the answer was complete.")
     message["content"] = [block.whole() for block in blocks]
     return message
+
+
+def documented_message(message: Message) -> Message:
+    """`message`; completed as its stream would be, where a field is missing on which clients of Anthropic's SDKs fail.
+
+    Servers that leave out what is empty send no content, no input or no usage.
+    """
+    usage, content = message.get("usage"), message.get("content")
+    complete = (
+        isinstance(content, list)
+        and all(map(_has_its_input, content))
+        and bool(message.get("stop_reason"))
+        and isinstance(usage, dict)
+        and isinstance(usage.get("input_tokens"), int)
+        and isinstance(usage.get("output_tokens"), int)
+    )
+    return message if complete else folded_message(streamed_events(message))
+
+
+def _has_its_input(block: Any) -> bool:
+    return isinstance(block, dict) and (block.get("type") not in CALLS or isinstance(block.get("input"), dict))
 
 
 class _GrowingBlock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _FINISH_REASONS = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -18,3 +20,16 @@ def finish_reason(stop_reason: str | None, calls: int, legacy: bool = False) -> 
     if calls:
         return "function_call" if legacy else "tool_calls"
     return "stop"
+
+
+def stop_reason_of(message: dict[str, Any]) -> str:
+    """The stop_reason of a whole message; where an upstream leaves it out, what a plain end of its content is.
+
+    The end of a whole message cannot be missing, and agents run the tools of a message only if it stopped for them.
+    """
+    reason = message.get("stop_reason")
+    if isinstance(reason, str) and reason:
+        return reason
+    blocks = message.get("content") or ()
+    calls = any(isinstance(block, dict) and block.get("type") == "tool_use" for block in blocks)
+    return "tool_use" if calls else "end_turn"

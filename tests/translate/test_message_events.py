@@ -9,7 +9,7 @@ from anthropic.lib.streaming._messages import accumulate_event
 from hypothesis import given
 
 from app.errors import UpstreamBroken, UpstreamError, UpstreamRefusal
-from app.translate.message_events import folded_message, message_events, streamed_events
+from app.translate.message_events import documented_message, folded_message, message_events, streamed_events
 from tests.translate.answers import EVENTS, MESSAGE
 
 PLAIN = {
@@ -82,13 +82,39 @@ def test_the_sdk_accumulates_the_stream_of_a_message_whatever_was_left_out(left_
     assert whole.content[0].text == "So."
     assert whole.content[1].signature == "s"
     assert whole.content[2].input == CALL["input"]
-    assert whole.stop_reason == "end_turn"
+    assert whole.stop_reason == ("tool_use" if "stop_reason" in left_out else "end_turn")
     assert whole.usage.output_tokens == (0 if "usage" in left_out else 5)
 
 
 def test_an_unsigned_block_gets_no_signature() -> None:
     events = list(streamed_events(PLAIN | {"content": [{"type": "thinking", "thinking": "Hm."}]}))
     assert [event["delta"]["type"] for event in events if event["type"] == "content_block_delta"] == ["thinking_delta"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"content": None},
+        {"content": [None]},
+        {"content": [{"type": "tool_use", "id": "a", "name": "f"}]},
+        {"content": [{"type": "tool_use", "id": "a", "name": "f", "input": '{"city":"Bern"}'}]},
+        {"stop_reason": ""},
+        {"usage": None},
+        {"usage": {"input_tokens": 26}},
+        {"usage": {"input_tokens": "26", "output_tokens": "5"}},
+    ],
+)
+def test_a_whole_message_is_completed_as_its_stream_is(odd: dict[str, Any]) -> None:
+    message = PLAIN | odd
+    completed = documented_message(message)
+    assert completed == folded_message(streamed_events(message)) != message
+    assert documented_message(completed) is completed
+
+
+@pytest.mark.parametrize("left_out", ["id", "type", "role", "model", "stop_sequence"])
+def test_a_message_that_lacks_what_nobody_misses_stays_as_it_is(left_out: str) -> None:
+    message = {key: value for key, value in (PLAIN | {"content": BLOCKS}).items() if key != left_out}
+    assert documented_message(message) is message
 
 
 # ---------------------------------------------------------------------------------------------- events -> message
