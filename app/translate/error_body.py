@@ -17,7 +17,12 @@ from app.translate.error_words import openai_words
 
 Body = dict[str, Any]
 _CONTEXT = re.compile(r"prompt is too long|context (limit|length|window|size)|input length and|model token limit", re.I)
-_CREDIT = re.compile(r"credit balance|insufficient[ _](balance|quota|credit)", re.I)
+_CREDIT = re.compile(
+    r"credit balance|insufficient[ _](balance|quota|credit)|reached your specified .{0,20}\busage limits", re.I
+)
+_FILTERED = re.compile(r"blocked by content filtering policy|^Content Exists Risk", re.I)
+_FILTER_CODES = {"1301", "1026", "1027"}
+"""z.ai's; MiniMax's for what it was sent and for what it wrote."""
 _MODEL = re.compile(r"^model: |\bmodel\b.{0,200}(not found|does not exist|not exist)|^unknown model", re.I | re.S)
 _FIELD = re.compile(
     r"^((?:model|messages|system|max_tokens|metadata|output_config|stop_sequences|temperature|thinking|tool_choice|tools"
@@ -88,15 +93,16 @@ def _refusal_kind(error: UpstreamRefusal) -> tuple[int, str, str | None]:
         return 400, "invalid_request_error", "context_length_exceeded"
     if status in {400, 404} and (_MODEL.search(message) or error.code in {"1211", "model_not_found"}):
         return 404, "invalid_request_error", "model_not_found"
+    if status == 400 and (_FILTERED.search(message) or error.code in _FILTER_CODES):
+        return 400, "invalid_request_error", "content_filter"
     if status in {503, 529} or error.type == "overloaded_error":
         return 503, "server_error", "overloaded"
     if status == 429:
         kind = "tokens" if re.search(r"token", message, re.IGNORECASE) else "requests"
         return 429, kind, "rate_limit_exceeded"
-    if status == 504:
-        return 504, "server_error", "timeout"
     if status >= 500:
-        return (status if status in {500, 502} else 500), "server_error", error.code
+        code = "timeout" if status == 504 else error.code
+        return (status if status in {500, 502, 504} else 500), "server_error", code
     codes = {401: "invalid_api_key", 403: "permission_denied", 413: "request_too_large"}
     return status, "invalid_request_error", codes.get(status, error.code)
 

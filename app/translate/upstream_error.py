@@ -23,7 +23,13 @@ _ZAI_CODES = {
     **dict.fromkeys(("1302", "1303", "1304", "1308"), 429),
     "1305": 529,
 }
-_MINIMAX_CODES = {"1001": 504, "1002": 429, "1004": 401, "1008": 402, "1039": 429, "2013": 400, "2049": 401}
+_MINIMAX_CODES = {
+    **dict.fromkeys(("1026", "1027", "2013"), 400),
+    **dict.fromkeys(("1004", "2049"), 401),
+    "1008": 402,
+    **dict.fromkeys(("1002", "1039", "2056"), 429),
+    "1001": 504,
+}
 """Numeric codes -> the status that Anthropic gives for the same. Both APIs also send them with HTTP 200."""
 _FOREIGN_TYPES = {
     "BadRequestError": 400,

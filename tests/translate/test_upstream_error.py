@@ -78,6 +78,8 @@ def test_the_sentence_is_found_in_every_shape(body: Any, message: str) -> None:
         ({"base_resp": {"status_code": 1002, "status_msg": "m"}}, 429, "rate_limit_error"),
         ({"base_resp": {"status_code": 1004, "status_msg": "m"}}, 401, "authentication_error"),
         ({"base_resp": {"status_code": 1008, "status_msg": "m"}}, 402, "billing_error"),
+        ({"base_resp": {"status_code": 1026, "status_msg": "m"}}, 400, "invalid_request_error"),
+        ({"base_resp": {"status_code": 2056, "status_msg": "m"}}, 429, "rate_limit_error"),
         ({"base_resp": {"status_code": 77, "status_msg": "m"}}, 500, "api_error"),
         ({"type": "error", "error": {"type": "x", "message": "rate limit (1002)"}}, 429, "rate_limit_error"),
         ({"code": 401, "msg": "m", "success": False}, 401, "authentication_error"),
