@@ -179,10 +179,19 @@ def _object_told(error: Body, depth: int) -> _Told:
         code = details.get("error_code")
     message = error.get("message") or error.get("msg")
     type, code = _scalar(error.get("type")), _scalar(code)
-    inner = _told(error if message is None else _opened(message), depth + 1)
+    quoted = _quoted(error)
+    inner = _told(error if message is None else _opened(message) or _opened(quoted), depth + 1)
     if inner is not None:
         return replace(inner, type=inner.type or type, code=inner.code or code)
-    return _coded(_sentence(message or error), type, code)
+    sentence = _sentence(message or error)
+    return _coded(f"{sentence}: {quoted[:MAX_QUOTED]}" if quoted else sentence, type, code)
+
+
+def _quoted(error: Body) -> str:
+    """What a gateway's provider said, which OpenRouter gives beside a message that says nothing of it."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return _sentence(raw) if raw else ""
 
 
 def _opened(message: Any) -> Any:
