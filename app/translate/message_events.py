@@ -28,7 +28,7 @@ def message_events(message: Message) -> Iterator[Event]:
     for index, block in enumerate(content if isinstance(content, list) else ()):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         yield {"type": "content_block_stop", "index": index}
-    fields = ("stop_reason", "stop_sequence", "stop_details")
+    fields = ("stop_reason", "stop_sequence", "stop_details", "container")
     delta = {name: message[name] for name in fields if name in message} | {"stop_reason": stop_reason_of(message)}
     yield {"type": "message_delta", "delta": delta, "usage": message.get("usage")}
     yield {"type": "message_stop"}

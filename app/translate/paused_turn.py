@@ -37,6 +37,7 @@ class ContinuedTurn:
         self._begun = False
         self._usage: Usage = {}
         self._earlier: Usage = {}
+        self._container: Any = None
         self.paused = False
 
     def feed(self, event: Event) -> list[Event]:
@@ -58,7 +59,9 @@ class ContinuedTurn:
 
     def next_request(self, messages_request: Event) -> Event:
         """The request that continues the paused message: `messages_request` and all of the answer so far."""
-        self._content += filter(_is_legal, folded_message(self._events)["content"])
+        message = folded_message(self._events)
+        self._content += filter(_is_legal, message["content"])
+        self._container = message.get("container") or self._container
         self._earlier = self._total()
         self._usage = {}
         self._events = []
@@ -66,7 +69,16 @@ class ContinuedTurn:
         self._left -= 1
         self.paused = False
         turn = [{"role": "assistant", "content": _stripped(self._content)}] if self._content else []
-        return {**messages_request, "messages": [*messages_request["messages"], *turn]}
+        messages = [*messages_request["messages"], *turn]
+        return {**messages_request, "messages": messages} | self._same_container(messages_request)
+
+    def _same_container(self, messages_request: Event) -> Event:
+        """The container in which code has run: a new one would hold none of its files, nor the calls it waits for."""
+        id = self._container.get("id") if isinstance(self._container, dict) else None
+        if not isinstance(id, str):
+            return {}
+        asked = messages_request.get("container")
+        return {"container": asked | {"id": id} if isinstance(asked, dict) else id}
 
     def _start(self, event: Event) -> list[Event]:
         message = event.get("message")

@@ -117,6 +117,8 @@ def events(message: dict[str, Any], personality: Personality) -> list[Event]:
     ending = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
     if message["stop_details"] is not None:
         ending["stop_details"] = message["stop_details"]
+    if message.get("container") is not None:
+        ending["container"] = message["container"]
     return [
         _message_start(message, personality),
         *_block_events(message, personality),

@@ -120,3 +120,17 @@ def test_a_message_without_blocks_can_be_continued() -> None:
     events, requests = play(ContinuedTurn(3), answer(), answer(said("Done"), reason="end_turn"))
     assert requests == [REQUEST]
     assert [event["type"] for event in events].count("message_start") == 1
+
+
+def test_a_turn_goes_on_in_its_container() -> None:
+    ran = answer(SEARCH) | {"container": {"id": "c_1", "expires_at": "2026-11-22T12:00:00Z"}}
+    paused_again, ended = answer(FOUND, SEARCH), answer(said("Done."), reason="end_turn")
+    _, requests = play(ContinuedTurn(3), ran, paused_again, ended)
+    assert [request["container"] for request in requests] == ["c_1", "c_1"]
+    assert "container" not in REQUEST
+
+
+def test_a_turn_without_a_container_asks_for_none() -> None:
+    for odd in (None, "c_1", {}, {"id": None}):
+        _, requests = play(ContinuedTurn(1), answer(SEARCH) | {"container": odd}, answer(said("."), reason="end_turn"))
+        assert "container" not in requests[0]
