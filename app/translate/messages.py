@@ -19,7 +19,7 @@ from app.translate.identifiers import ToolIds
 from app.translate.message_fields import ignore_unknown
 from app.translate.report import Report
 from app.translate.thinking_blocks import interleaved, replayed_thinking
-from app.translate.thinking_forms import Remembered, Thought
+from app.translate.thinking_forms import Remembered, Thought, may_hold_thinking
 from app.translate.tools import Toolbox
 from app.translate.turns import (
     AssistantTurn,
@@ -190,7 +190,7 @@ class HistoryReader:
         return block
 
     def _thinking(self, message: Block) -> list[Thought]:
-        if _CARRIERS.isdisjoint(message) and not self._known and not isinstance(message.get("content"), list):
+        if not self._known and not may_hold_thinking(message):
             return []
         return replayed_thinking(message, self._known, self._profile, self._report)
 
@@ -234,11 +234,6 @@ class HistoryReader:
         found = self._calls.with_name(name) if name else None
         return found or (self._calls.next_open() if message["role"] == "tool" else None)
 
-
-_CARRIERS = frozenset(
-    ["thinking_blocks", "reasoning_details", "provider_specific_fields", "reasoning_content", "reasoning"]
-)
-"""Fields in which clients send thinking back."""
 
 _ROLES: dict[str, Callable[[HistoryReader, Block, str], list[Block]]] = {
     "system": HistoryReader._read_system,
