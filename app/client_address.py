@@ -65,7 +65,7 @@ _PLACE = re.compile(rf"(?:\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[A-Za-z0-9._~%-]+)?\]|(?P<
 _BARE_V6 = re.compile(r"(?P<v6>[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(?:%[A-Za-z0-9._~-]+)?")
 _DNS_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _KEPT = 256
-"""Names of headers, and addresses of peers, that need not be looked at again. What a header says is not kept."""
+"""Entries of the caches of header names and peers' addresses. What a header says is not cached: clients choose it."""
 _HIGHEST_PORT = 65_535
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 

@@ -12,7 +12,7 @@ from app.errors import ProxyError, UpstreamRefusal
 SHORTEST_KEY = 8
 """Characters; shorter keys are placeholders such as `dummy`, and words of ordinary sentences."""
 _NO_WORD = 16
-"""Characters of a key that can be no part of a word; a shorter one is taken out where it stands by itself."""
+"""Characters from which on a key is no part of a word; a shorter one is redacted only where it stands alone."""
 _REDACTED = "[redacted]"
 _Error = TypeVar("_Error", bound=ProxyError)
 

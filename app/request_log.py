@@ -19,7 +19,7 @@ from app.translate.usage import input_tokens, tokens
 
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[\"\\=]")
 _are_plain = re.compile(r"[!#-<>-\[\]-~]{0,200}").fullmatch
-"""Whether values, one behind the other, go into a line as they are: nothing that _UNSAFE finds, none too long."""
+"""Whether values, joined, go into a line as they are: they hold nothing that _UNSAFE finds, and none is too long."""
 _LONGEST = 200
 """Characters of a value in a line."""
 _READER_GONE = contextlib.suppress(OSError, ValueError)
@@ -136,7 +136,7 @@ _clock = _Clock()
 
 
 _words = attrgetter("request_id", "method", "route", "requested_model", "upstream_model", "error")
-"""What of a record may hold anything."""
+"""The fields of a record whose text a client or an upstream may choose."""
 
 
 def text_line(record: RequestRecord) -> str:

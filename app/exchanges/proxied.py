@@ -21,7 +21,7 @@ class ProxiedExchange(ABC):
     """Serves one request, whole or as `frames()`, once; then `headers` tell what came with the answer."""
 
     _keepalive: ClassVar[bytes]
-    """What a stream may hold anywhere without meaning."""
+    """What its readers skip wherever it stands in a stream."""
 
     def __init__(self, services: Services, caller: Caller, route: Route, record: RequestRecord) -> None:
         self._services = services
@@ -130,7 +130,7 @@ class ProxiedExchange(ABC):
         return answer
 
     def _refusal(self, answer: Answer) -> UpstreamRefusal | None:
-        """What an answer says whose status is an error."""
+        """The refusal that an answer with an error status tells; None for any other answer."""
         self._record.upstream_answered(answer.status)
         return read_error(answer.status, answer.explanation(), answer.headers) if answer.status >= 400 else None
 

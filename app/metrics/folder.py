@@ -19,7 +19,7 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def provide(server: Any) -> None:
-    """Before a worker starts, for a reload may be what asks for metrics: make the folder unless it is there."""
+    """Make the folder unless it is there. Call it before each worker: a reload may be the first to ask for metrics."""
     if not hasattr(server, "metrics_folder"):
         # Whatever this variable was: an upgrade by SIGUSR2 inherits that of the master it replaces.
         os.environ[VARIABLE] = server.metrics_folder = _new_folder()

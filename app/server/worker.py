@@ -19,7 +19,7 @@ from app.server.request import RequestParser
 from app.server.response import OneWriteResponse
 
 ENDING_SECONDS = 5
-"""Of gunicorn's graceful_timeout, what is kept for telling what is still open that it ends; then the master kills."""
+"""The part of gunicorn's graceful_timeout in which open connections are told that they end, before the master kills."""
 
 
 class GracefulWorker(GeventWorker):

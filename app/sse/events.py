@@ -24,7 +24,7 @@ MAX_JOINING = 2**31
 _PLAIN = rb"(?:event: (?!error)[^\n]*\n)?data: ([^\n]*)"
 _PLAIN_FRAME = re.compile(_PLAIN)
 _PLAIN_FRAMES_OR_LINES = re.compile(_PLAIN + rb"\n\n|[^\n]*\n")
-"""Group 1 is the data; a line that is part of no plain frame has none, which is no JSON."""
+"""Group 1 is the data of a plain frame. Any other line gives an empty one, which is no JSON and fails the read."""
 
 
 class EventReader:

@@ -159,7 +159,7 @@ def _made(call: ToldCall) -> list[str]:
 
 
 def _framed(texts: list[str]) -> bytes:
-    """`texts` so that no others give the same bytes."""
+    """`texts` behind their lengths, so that no other texts give the same bytes."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return b"".join([b"%s;" % repr([*map(len, encoded)]).encode(), *encoded])
 

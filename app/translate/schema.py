@@ -88,7 +88,7 @@ _REPEATED_CHARACTERS = 256 * 1024
 """How much may be written again because several branches refer to it: a few definitions that refer to each other twice
 could make up more than any memory holds."""
 _REPEAT = 256
-"""The least a repetition counts."""
+"""Characters that a repetition counts at least, however short it is."""
 
 
 class _Merge:
