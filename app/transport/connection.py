@@ -63,7 +63,10 @@ class Connection:
         sent = 0
         while sent < len(data):
             try:
-                sent += self._sock.send(memoryview(data)[sent:] if sent else data)
+                taken = self._sock.send(memoryview(data)[sent:] if sent else data)
+                sent += taken
+                if not taken:  # how gevent's TLS says that the socket is full
+                    self._wait(WRITE, patience)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 self._wait(WRITE, patience)
             except ssl.SSLWantReadError:

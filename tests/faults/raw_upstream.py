@@ -84,7 +84,8 @@ class RawUpstream:
     """Listens on `host` at a free port, for a `with` statement. `scripts` take a Peer and return whether the
     connection stays open for the next request.
 
-    With `tls` each connection is wrapped first; `stalls` makes it sit there instead of shaking hands.
+    With `tls` each connection is wrapped first; `stalls` makes it sit there instead of shaking hands, `deaf` instead of
+    reading the request.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class RawUpstream:
         self._scripts = scripts
         self.tls = tls
         self.stalls = False
+        self.deaf = False
         self.stalled_call_left = threading.Event()
         self.calls: list[Call] = []
         self.accepted = 0
@@ -165,6 +167,8 @@ class RawUpstream:
         with self._lock:
             self._open.add(sock)
         try:
+            while self.deaf:
+                time.sleep(0.05)
             while self._one(sock, number):
                 pass
         except OSError:

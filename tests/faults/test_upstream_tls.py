@@ -1,6 +1,7 @@
 """Upstreams behind TLS: certificates, handshakes, connections that are kept, and every way a TLS session can end."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,7 +9,7 @@ from .answers import MEGABYTE, TEXT
 from .certificates import Authority, needs_openssl
 from .conftest import CONNECT_TIMEOUT, READ_TIMEOUT, start
 from .gunicorn_server import GunicornServer
-from .raw_client import KINDS, ask
+from .raw_client import CHAT, KINDS, ask, raw, request_body, request_bytes
 from .raw_upstream import RawUpstream
 from .test_upstream_faults import (
     SLACK,
@@ -108,6 +109,31 @@ def test_a_handshake_that_stalls_ends_in_time(tls_server: GunicornServer, tls_up
         tls_upstream.stalls = False
     for path, stream, _, reply in ask_all(tls_server, "good"):
         assert text_of(reply, path, stream) == TEXT
+
+
+def test_an_upstream_that_stops_reading_holds_up_nobody_else(
+    tls_server: GunicornServer, tls_upstream: RawUpstream
+) -> None:
+    tls_upstream.close_connections()
+    tls_upstream.deaf = True
+    try:
+        with ThreadPoolExecutor(1) as others:
+            talk = [{"role": "user", "content": "x" * 12 * MEGABYTE}]
+            body = request_body(CHAT, unique("good"), False, messages=talk)
+            pending = others.submit(raw, tls_server.port, request_bytes(CHAT, body), 20)
+            until = time.monotonic() + READ_TIMEOUT
+            while time.monotonic() < until and not pending.done():
+                health = raw(tls_server.port, request_bytes("/health", b"", method="GET"))
+                assert health.status == 200
+                assert health.seconds < SLACK
+            reply = pending.result()
+    finally:
+        tls_upstream.deaf = False
+        tls_upstream.close_connections()
+    assert reply.status == 504
+    assert reply.seconds < READ_TIMEOUT + SLACK
+    for path, stream in KINDS:
+        assert_serves(tls_server, path, stream)
 
 
 def test_a_wrong_authority_is_refused(tls_upstream: RawUpstream) -> None:
