@@ -14,7 +14,7 @@ from bench.load import LoadError
 from bench.profiling import profile
 from bench.rows import ROWS, Conditions, Row
 from bench.table import Table, machine
-from bench.targets import ROOT, Target, Unavailable, direct, proxy, upstream_running
+from bench.targets import ROOT, Target, Unavailable, certificate_in, direct, proxy, upstream_running
 
 
 def main(arguments: list[str]) -> int:
@@ -33,13 +33,23 @@ def _run(options: argparse.Namespace) -> int:
     rows = [row for row in ROWS if not options.rows or row.name in options.rows]
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-        conditions = Conditions(stack.enter_context(upstream_running()), options.seconds)
+        certificate = certificate_in(scratch)
+        upstream_port, tls_port = stack.enter_context(upstream_running(certificate))
+        conditions = Conditions(upstream_port, options.seconds)
         if options.profile:
             target = stack.enter_context(proxy(conditions.upstream_port, scratch, ROOT, _settings(options)))
             row = next(row for row in ROWS if row.name == options.profile)
             _say(profile(row, target, conditions, scratch).text(options.length))
             return 0
-        targets = _targets(stack, options, conditions.upstream_port, scratch)
+        targets = _targets(stack, options, upstream_port, scratch)
+        if options.tls and certificate:
+            roots = [ROOT, *(root.resolve() for root in options.compare)]
+            settings = _settings(options)
+            targets[len(roots) : len(roots)] = [
+                stack.enter_context(proxy(tls_port, scratch, root, settings, certificate)) for root in roots
+            ]
+        elif options.tls:
+            _say("skipped TLS: openssl is not installed")
         table = measured(rows, targets, conditions, options.rounds)
     _say(f"\n{machine()}; medians of {options.rounds} rounds of {options.seconds} s\n\n{table.markdown()}")
     for failure in table.failures():
@@ -55,6 +65,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each round of a closed loop")
     parser.add_argument("--compare", nargs="+", type=Path, default=[], metavar="DIR", help="other checkouts of this")
+    parser.add_argument("--tls", action="store_true", help="this project also with an upstream behind TLS")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of this project's own")
     parser.add_argument("--install", nargs="*", choices=list(peers.PEERS), help="install peers, then stop")
     parser.add_argument("--profile", choices=names, metavar="ROW", help="show what a row's CPU time goes to")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -104,15 +105,39 @@ def _is_healthy(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def upstream_running() -> Iterator[int]:
-    """The upstream in a process of its own; its port."""
-    command = [sys.executable, "-m", "bench.upstream"]
+def upstream_running(certificate: Path | None = None) -> Iterator[tuple[int, int]]:
+    """The upstream in a process of its own; its port, and the one behind TLS, 0 if there is no `certificate`."""
+    command = [sys.executable, "-m", "bench.upstream", *([str(certificate)] if certificate else [])]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline())
+            port, tls_port = process.stdout.readline().split()
+            yield int(port), int(tls_port)
         finally:
             process.terminate()
+
+
+def certificate_in(scratch: Path) -> Path | None:
+    """A certificate for 127.0.0.1 with its key, which is its own authority; None without the `openssl` command."""
+    if shutil.which("openssl") is None:
+        return None
+    path = scratch / "upstream.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", "-"]
+    made = subprocess.run(command, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + made.stdout)
+    return path
 
 
 @contextlib.contextmanager
@@ -132,21 +157,26 @@ def direct(upstream_port: int) -> Target:
 
 
 @contextlib.contextmanager
-def proxy(upstream_port: int, scratch: Path, root: Path, settings: Mapping[str, str]) -> Iterator[Target]:
+def proxy(
+    upstream_port: int, scratch: Path, root: Path, settings: Mapping[str, str], ca_file: Path | None = None
+) -> Iterator[Target]:
     """This project at `root` (this checkout or another) as shipped: gunicorn.conf.py, one worker, everything on.
 
-    The request log and the metrics are on too; the log is written to a file in `scratch`.
+    The request log and the metrics are on too; the log is written to a file in `scratch`. With `ca_file` the upstream
+    is behind TLS.
     """
     port = free_port()
-    name = "proxy" if root == ROOT else root.name
+    name = ("proxy" if root == ROOT else root.name) + (", TLS" if ca_file else "")
     own = {
-        "UPSTREAM_BASE": f"http://127.0.0.1:{upstream_port}",
+        "UPSTREAM_BASE": f"{'https' if ca_file else 'http'}://127.0.0.1:{upstream_port}",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "WORKERS": "1",
         "METRICS_PORT": str(free_port()),
         "PYTHON_DOTENV_DISABLED": "1",
     }
+    if ca_file:
+        own["UPSTREAM_CA_FILE"] = str(ca_file)
     environ = plain_environment(**own | dict(settings))
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
     log = scratch / f"{name}.log"

@@ -10,6 +10,7 @@ import heapq
 import re
 import select
 import socket
+import ssl
 import sys
 import time
 from collections import deque
@@ -88,26 +89,39 @@ def _body_length(received: bytes, head_end: int) -> int:
     return int(length[1]) if length else 0
 
 
-class Upstream:
-    """The epoll loop."""
+def _server_context(certificate: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self._listener = socket.create_server((host, 0), backlog=4096)
-        self._listener.setblocking(False)
-        self.port: int = self._listener.getsockname()[1]
+
+class Upstream:
+    """The epoll loop. It listens at `port`, and behind TLS at `tls_port` (0 without a `certificate`, a PEM file with
+    its key)."""
+
+    def __init__(self, host: str = "127.0.0.1", certificate: str = "") -> None:
         self._epoll = select.epoll()
-        self._epoll.register(self._listener, select.EPOLLIN)
+        self._listeners: dict[int, tuple[socket.socket, ssl.SSLContext | None]] = {}
+        self.port = self._listen(host, None)
+        self.tls_port = self._listen(host, _server_context(certificate)) if certificate else 0
         self._connections: dict[int, Connection] = {}
         self._ready: deque[Connection] = deque()
         self._timed: list[tuple[float, int, Connection]] = []
         self._held: list[Connection] = []
         self._order = count()
 
+    def _listen(self, host: str, context: ssl.SSLContext | None) -> int:
+        listener = socket.create_server((host, 0), backlog=4096)
+        listener.setblocking(False)
+        self._listeners[listener.fileno()] = listener, context
+        self._epoll.register(listener, select.EPOLLIN)
+        return int(listener.getsockname()[1])
+
     def serve(self) -> None:
         while True:
             for fd, happened in self._epoll.poll(self._patience()):
-                if fd == self._listener.fileno():
-                    self._accept()
+                if fd in self._listeners:
+                    self._accept(*self._listeners[fd])
                 elif happened & select.EPOLLOUT:
                     self._unblocked(self._connections[fd])
                 else:
@@ -124,28 +138,35 @@ class Upstream:
         # epoll counts in milliseconds and rounds up.
         return max(0.0, self._timed[0][0] - time.monotonic()) if self._timed else 60
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if context is not None:
+                    # The first read shakes hands.
+                    sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._connections[sock.fileno()] = Connection(sock)
                 self._epoll.register(sock, select.EPOLLIN)
 
     def _read(self, connection: Connection) -> None:
-        try:
-            data = connection.socket.recv(READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._close(connection)
-            return
-        request = connection.request_body(data)
-        if request is not None:
-            self._answer(connection, request)
+        more = True
+        while more:
+            try:
+                data = connection.socket.recv(READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._close(connection)
+                return
+            request = connection.request_body(data)
+            if request is not None:
+                self._answer(connection, request)
+            # What TLS has read and not given out yet makes no socket ready.
+            more = isinstance(connection.socket, ssl.SSLSocket) and connection.socket.fileno() >= 0
 
     def _close(self, connection: Connection) -> None:
         connection.waiting.clear()
@@ -202,7 +223,7 @@ class Upstream:
             data = connection.waiting.popleft()
             try:
                 sent = connection.socket.send(data)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantWriteError):
                 sent = 0
             except OSError:
                 self._close(connection)
@@ -228,8 +249,8 @@ HELD_END = writes(HELD)[-1]
 
 
 if __name__ == "__main__":
-    upstream = Upstream()
-    sys.stdout.write(f"{upstream.port}\n")
+    upstream = Upstream(certificate="".join(sys.argv[1:2]))
+    sys.stdout.write(f"{upstream.port} {upstream.tls_port}\n")
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         upstream.serve()
