@@ -18,6 +18,7 @@ from app.transport.waiting import breathe
 
 _READ_BYTES = 262_144
 _WRITTEN_BY_BROWSERS = ("origin", "sec-fetch-site")
+_COMPRESSIONS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress"}
 _UNREADABLE = (OSError, ValueError, HTTPException, ParseException)
 """What gunicorn and werkzeug raise for a body that is cut, or whose chunks or trailers are malformed."""
 
@@ -28,6 +29,7 @@ def json_object(inbound: InboundRequest) -> tuple[bytes, dict[str, Any]]:
     Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, InvalidRequest.
     """
     _check_content_type(inbound)
+    _check_coding(inbound)
     body = _body(inbound)
     value = read_json(body)
     if not isinstance(value, dict):
@@ -43,6 +45,13 @@ def _check_content_type(inbound: InboundRequest) -> None:
     if not kind and not any(name in inbound.headers for name in _WRITTEN_BY_BROWSERS):
         return
     raise UnsupportedMediaType("Send the body as JSON, with 'Content-Type: application/json'.")
+
+
+def _check_coding(inbound: InboundRequest) -> None:
+    """Anything else in Content-Encoding, such as `utf-8`, is a mistake that changes nothing."""
+    codings = inbound.header_values.get("content-encoding", "").lower()
+    if codings and not _COMPRESSIONS.isdisjoint(map(str.strip, codings.split(","))):
+        raise UnsupportedMediaType("The request body is compressed; send it as it is, without Content-Encoding.")
 
 
 def _body(inbound: InboundRequest) -> bytes:

@@ -1,5 +1,6 @@
 """Bodies that no honest client sends: always a 4xx in the right API's shape, never a 500, a page or a hang."""
 
+import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -150,6 +151,18 @@ def test_a_client_without_content_type_is_no_web_page(server: GunicornServer, pa
         "\r\n",
     ]
     assert raw(server.port, "\r\n".join(lines).encode() + body).status == 200
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, COUNT])
+@pytest.mark.parametrize("coding", ["gzip", "GZip", "br", "zstd", "identity, deflate"])
+def test_a_compressed_body_is_refused_as_such(server: GunicornServer, path: str, coding: str) -> None:
+    body = gzip.compress(request_body(path, unique("good"), False))
+    with Client(server.port) as client:
+        client.send(request_bytes(path, body, f"Content-Encoding: {coding}"))
+        error = check(client.reply(), path, (415,))
+        assert "without Content-Encoding" in str(error["message"])
+        client.send(request_bytes(path, request_body(path, unique("good"), False), "Content-Encoding: utf-8"))
+        assert client.reply().status == 200, "which is no compression, only a mistake of some clients"
 
 
 def chunked(path: str, *chunks: bytes, fields: tuple[str, ...] = ()) -> bytes:
