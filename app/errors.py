@@ -16,7 +16,7 @@ ProxyError
     UpstreamBroken          502, the answer was cut or is not what the API documents
     UpstreamTimeout         504
   ShuttingDown            503, this process ends before the answer does
-  ClientGone              the client left; there is nobody to answer
+  ClientGone              499, the client left; there is hardly anybody to answer
 """
 
 from __future__ import annotations
@@ -120,4 +120,12 @@ class ShuttingDown(ProxyError):
 
 
 class ClientGone(ProxyError):
+    """Its side of the connection is closed. Who only closed that direction, and still waits, reads this."""
+
     status = 499
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your side of the connection was closed before the answer was complete, so it was given up; keep both "
+            "directions open while you wait."
+        )

@@ -165,7 +165,7 @@ class Upstream:
             self._on_retry()
             time.sleep(pause)
             if client is not None and client.has_left():
-                raise ClientGone("The client left.")
+                raise ClientGone
         return answer
 
     def _sent_once(self, request: Outbound) -> Answer | Pending:

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from app import errors
-from app.errors import ProxyError, ShuttingDown, UpstreamRefusal
+from app.errors import ClientGone, ProxyError, ShuttingDown, UpstreamRefusal
 
 STATUSES = {
     "ProxyError": 500,
@@ -22,12 +22,11 @@ STATUSES = {
     "UpstreamUnreachable": 502,
     "UpstreamBroken": 502,
     "UpstreamTimeout": 504,
-    "ClientGone": 499,
 }
 KINDS = {
     name: kind
     for name, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, ProxyError) and kind not in (UpstreamRefusal, ShuttingDown)
+    if issubclass(kind, ProxyError) and kind not in (UpstreamRefusal, ShuttingDown, ClientGone)
 }
 
 
@@ -39,6 +38,10 @@ def test_statuses(name: str) -> None:
 
 def test_a_stop_is_told_as_unavailability() -> None:
     assert (ShuttingDown().status, ShuttingDown().code) == (503, None)
+
+
+def test_leaving_has_the_status_that_servers_log_it_with() -> None:
+    assert (ClientGone().status, ClientGone().code) == (499, None)
 
 
 def test_a_refusal_carries_the_upstreams_words() -> None:

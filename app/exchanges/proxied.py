@@ -51,12 +51,12 @@ class ProxiedExchange(ABC):
                     yield from pieces(frame)
                 # While the next is awaited, nobody holds the last.
                 del frame
-        except ClientGone:
-            self._record.left()
         except ProxyError as error:
             if not began:
                 raise
             self._record.failed(error)
+            if isinstance(error, ClientGone):  # it may have closed its own direction only
+                self._record.left()
             event = self._error_event(without_keys(error, self._caller.credentials.values()))
             self._count(event)
             yield event

@@ -52,7 +52,7 @@ def _verdict(outcome: str, patience: Patience) -> bool:
         patience.client.wrote()
         return False
     if outcome == GONE:
-        raise ClientGone("The client left.")
+        raise ClientGone
     raise patience.timeout()
 
 

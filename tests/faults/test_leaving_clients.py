@@ -14,7 +14,7 @@ from .conftest import KEEPALIVE_INTERVAL
 from .gunicorn_server import GunicornServer
 from .raw_client import CHAT, KIND_IDS, KINDS, MESSAGES, Client, request_body, request_bytes
 from .raw_upstream import RawUpstream
-from .test_upstream_faults import unique
+from .test_upstream_faults import checked_error, error_of, events_of, unique
 
 WITHIN = 2.0
 
@@ -90,6 +90,28 @@ def test_while_tls_stalls(tls_server: GunicornServer, tls_upstream: RawUpstream,
         assert tls_upstream.stalled_call_left.wait(0.9), "before the connect timeout"
     finally:
         tls_upstream.stalls = False
+
+
+@pytest.mark.parametrize("script", ["silence", "silence-mid-body"])
+def test_who_closed_its_own_direction_only_is_told(
+    two_workers: GunicornServer, upstream: RawUpstream, script: str
+) -> None:
+    """That looks like leaving. What it gets must not look like an answer that is complete."""
+    clients = [(path, stream, opened(two_workers, path, unique(script), stream)) for path, stream in KINDS]
+    time.sleep(0.2)
+    for path, stream, client in clients:
+        client.sock.shutdown(socket.SHUT_WR)
+        reply = client.reply()
+        if stream and reply.status == 200:
+            *before, last = events_of(reply)
+            error = checked_error(last, path)
+            assert {} not in before, "no [DONE]"
+        else:
+            assert reply.status == 499
+            assert not stream or script == "silence"
+            error = error_of(reply, path)
+        assert "both directions" in error["message"]
+        client.sock.close()
 
 
 def test_leaving_in_the_middle_of_ones_own_body_sends_nothing(
