@@ -31,6 +31,8 @@ class Connection:
         self._sock = sock
         self._waits = waits_on(sock)
         self._is_tls = False
+        self._end: OSError | None = None
+        """How TLS ended behind bytes that were still good; neither TLS nor the kernel is sure to tell it twice."""
         self._seems_empty = False
         """Whether it is better to wait before the next read than to find nothing and then wait."""
         self.idle_since = 0.0
@@ -83,9 +85,12 @@ class Connection:
             return None
         while True:
             try:
+                if self._end is not None:
+                    raise self._end
                 data = self._sock.recv(most)
-                # What TLS has read ahead makes no socket ready.
-                self._seems_empty = 0 < len(data) < SHORT_READ and not self._is_tls
+                if self._is_tls and data:
+                    return self._with_more_records(data, most)
+                self._seems_empty = 0 < len(data) < SHORT_READ
                 return data
             except (BlockingIOError, ssl.SSLWantReadError):
                 direction = READ
@@ -95,6 +100,26 @@ class Connection:
                 return b""
             if not self._waits.wait(direction, patience):
                 return None
+
+    def _with_more_records(self, first: bytes, most: int) -> bytes:
+        """`first` and what else is there: a read of TLS gives one record, which may be no more than an event."""
+        records, left = [first], most - len(first)
+        self._seems_empty = False
+        try:
+            while left > 0:
+                record = self._sock.recv(left)
+                if not record:
+                    raise ssl.SSLEOFError
+                records.append(record)
+                left -= len(record)
+        except ssl.SSLWantReadError:
+            # Nothing is left inside TLS, so the socket tells when there is more.
+            self._seems_empty = True
+        except ssl.SSLWantWriteError:
+            pass
+        except OSError as error:
+            self._end = error
+        return b"".join(records)
 
     def _wait(self, direction: int, patience: Patience) -> None:
         """As long as the request is not sent the client is not kept alive, so that an error keeps its status."""
@@ -107,7 +132,7 @@ class Connection:
     @property
     def usable(self) -> bool:
         """Whether an idle connection can serve again: young, open, and without leftover bytes."""
-        if time.monotonic() - self.idle_since >= MAX_IDLE_SECONDS:
+        if self._end is not None or time.monotonic() - self.idle_since >= MAX_IDLE_SECONDS:
             return False
         return not ready_now(self._sock.fileno(), select.POLLIN)
 

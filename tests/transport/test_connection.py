@@ -1,13 +1,15 @@
 """Connections to the upstream: when a read waits first, and what TLS has read ahead."""
 
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from app.transport.connection import SHORT_READ, Connection
+from app.transport.connection import READ_BYTES, SHORT_READ, Connection
 from app.transport.patience import Patience
 
 
@@ -98,29 +100,65 @@ def test_a_wait_that_keeps_the_client_alive_reads_nothing(joined: Joined, monkey
 
 
 class OverTls:
-    """Holds decrypted bytes in itself: no wait for the socket would end. Made by itself as by an `ssl.SSLContext`."""
+    """Gives a record a read, and then raises `behind`. Made by itself as by an `ssl.SSLContext`."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = pieces
+    def __init__(self, records: list[bytes], behind: Exception) -> None:
+        self.records = records
+        self.behind = behind
 
     def wrap_socket(self, sock: socket.socket, **_: object) -> "OverTls":
-        sock.close()
+        self.sock = sock
         return self
 
     def do_handshake(self) -> None: ...
 
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
     def recv(self, _: int) -> bytes:
-        return self.pieces.pop(0)
+        if self.records:
+            return self.records.pop(0)
+        raised, self.behind = self.behind, ssl.SSLWantReadError()
+        raise raised
 
     def send(self, data: bytes) -> int:
         return len(data)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.sock.close()
 
 
-def test_over_tls_no_read_waits_first(joined: Joined) -> None:
-    context: Any = OverTls([b"one", b"two"])
+def over_tls(joined: Joined, *records: bytes, behind: Exception) -> OverTls:
+    context: Any = OverTls(list(records), behind)
     joined.connection.start_tls(context, "upstream.example", joined.patience)
     joined.connection.send(b"request", joined.patience)
+    return cast(OverTls, context)
+
+
+def test_one_read_takes_all_records_that_are_there(joined: Joined) -> None:
+    tls = over_tls(joined, b"one", b"two", behind=ssl.SSLWantReadError())
+    assert joined.received() == (b"onetwo", 0)
+    tls.records = [b"three"]
+    assert joined.received() == (b"three", 1)
+
+
+def test_what_is_left_inside_tls_is_not_waited_for(joined: Joined) -> None:
+    half = b"x" * (READ_BYTES // 2)
+    over_tls(joined, half, half, b"rest", behind=ssl.SSLWantReadError())
+    assert joined.received() == (half + half, 0)
+    assert joined.received() == (b"rest", 0)
+
+
+def test_the_end_behind_the_last_record_is_told_once_more(joined: Joined) -> None:
+    over_tls(joined, b"one", behind=ssl.SSLZeroReturnError())
+    joined.connection.idle_since = time.monotonic()
     assert joined.received() == (b"one", 0)
-    assert joined.received() == (b"two", 0)
+    assert not joined.connection.usable
+    assert joined.received() == (b"", 0)
+
+
+def test_a_reset_behind_the_last_record_is_no_clean_end(joined: Joined) -> None:
+    over_tls(joined, b"one", behind=ConnectionResetError())
+    assert joined.received() == (b"one", 0)
+    with pytest.raises(ConnectionResetError):
+        joined.received()
