@@ -8,7 +8,7 @@ from typing import Any
 from app.errors import ProxyError, UpstreamBroken
 from app.exchanges.documented_stream import DocumentedStream, Piece
 from app.exchanges.proxied import ProxiedExchange
-from app.exchanges.upstream_events import is_stream, message_of
+from app.exchanges.upstream_events import is_stream, message_of, readable_message
 from app.headers import listing, messages_headers, passed_back
 from app.json_body import dump_json
 from app.redaction import quotes_key, without_keys
@@ -60,7 +60,7 @@ class MessagesExchange(ProxiedExchange):
             message = folded_message([*reader.feed(body), *reader.end()])
             body = dump_json(message)
         else:
-            came = message_of(body, answer)
+            came, body = readable_message(body, answer)
             message = documented_message(came)
             body = body if message is came else dump_json(message)
         self._record.used(message.get("usage"))

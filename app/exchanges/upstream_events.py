@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from app.errors import UpstreamBroken
+from app.errors import InvalidRequest, UpstreamBroken
+from app.json_body import dump_json
 from app.sse import EventReader
 from app.translate.message_events import message_events
 from app.translate.surrogates import mended
@@ -33,12 +34,17 @@ def message_of(body: bytes, answer: Answer) -> Message:
 
     Raises UpstreamRefusal for an error sent with status 200, UpstreamBroken for what is no message.
     """
-    value = loads(body)
+    return readable_message(body, answer)[0]
+
+
+def readable_message(body: bytes, answer: Answer) -> tuple[Message, bytes]:
+    """The message in a JSON body, and the body as every client reads it. Raises as `message_of` does."""
+    value, body = loads(body)
     if error_in_disguise(value):
         raise read_error(answer.status, body, answer.headers)
     if not isinstance(value, dict) or not _has_content(value):
         raise UpstreamBroken("The upstream's answer is no message of the Messages API; check UPSTREAM_BASE.")
-    return value
+    return value, body
 
 
 def _has_content(value: dict[str, Any]) -> bool:
@@ -46,15 +52,19 @@ def _has_content(value: dict[str, Any]) -> bool:
     return isinstance(content, list) or (content is None and value.get("type") == "message")
 
 
-def loads(body: bytes) -> Any:
-    """The value in an upstream's JSON body; half surrogate pairs are mended. Raises UpstreamBroken for no JSON."""
+def loads(body: bytes) -> tuple[Any, bytes]:
+    """The value in an upstream's JSON body, and the body as every client reads it. Raises UpstreamBroken for no JSON.
+
+    A byte order mark, halves of characters, NaN and control characters are mended.
+    """
     try:
-        return orjson.loads(body)
+        return orjson.loads(body), body
     except orjson.JSONDecodeError:
         pass
     try:
-        return mended(json.loads(body.decode("utf-8-sig", "replace")))
-    except (ValueError, RecursionError):
+        value = mended(json.loads(body.decode("utf-8-sig", "replace"), strict=False))
+        return value, dump_json(value)
+    except (ValueError, RecursionError, InvalidRequest):
         raise UpstreamBroken("The upstream's answer is not valid JSON; check UPSTREAM_BASE.") from None
 
 

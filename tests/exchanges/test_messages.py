@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from app.errors import UpstreamBroken, UpstreamRefusal
@@ -90,6 +91,24 @@ def test_a_message_whose_usage_is_no_object_counts_nothing(usage: Any) -> None:
     assert message == json.loads(body) | {"usage": {"input_tokens": 0, "output_tokens": 0}}
     assert streamed.told().endswith(written(STOP))
     assert (whole.record.input_tokens, streamed.record.output_tokens) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"caf\xe9", "caf\ufffd"),
+        (b"a\tb\x01", "a\tb\x01"),
+        (b"half \\ud83d", "half \ufffd"),
+        (b'", "more": NaN, "and": "', ""),
+    ],
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_body_that_not_every_client_could_read_is_mended(written: bytes, told: str, mark: bytes) -> None:
+    block = b'{"type": "text", "text": "' + written + b'"}'
+    body = json.dumps(EMPTY | {"model": "m", "stop_reason": "end_turn"}).encode().replace(b"[]", b"[" + block + b"]")
+    message = orjson.loads(Passing(mark + body).message())
+    assert message["content"][0]["text"] == told
+    assert message["content"][0].get("more") is None
 
 
 def test_comments_and_pings_wait_for_an_event_that_tells_something() -> None:

@@ -132,5 +132,10 @@ def test_a_message_is_a_message_with_or_without_content(body: dict[str, Any]) ->
 
 
 def test_half_surrogate_pairs_and_bad_utf_8_are_mended() -> None:
-    assert loads(b'{"a": "\\ud83d\\udc4b \\ud83d"}') == {"a": "👋 \ufffd"}
-    assert loads(b'{"a": "\xff"}') == {"a": "\ufffd"}
+    assert loads(b'{"a": "\\ud83d\\udc4b \\ud83d"}')[0] == {"a": "👋 \ufffd"}
+    assert loads(b'{"a": "\xff"}')[0] == {"a": "\ufffd"}
+
+
+def test_what_cannot_be_mended_is_broken() -> None:
+    with pytest.raises(UpstreamBroken):
+        loads(b'{"a": NaN, "b": ' + b"9" * 60 + b"}")
