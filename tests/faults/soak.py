@@ -22,13 +22,12 @@ from .scripts import SCRIPTS, redirect
 CLIENTS = 16
 WORKERS = 2
 COUNTS = b"GET /counts HTTP/1.1\r\nHost: localhost\r\n\r\n"
-GOOD = ["good", "gzipped", "until-close", "late-last-chunk", "leftover", "cookie"]
+GOOD = ["good", "gzipped", "until-close", "late-last-chunk", "leftover", "cookie", "early-hints-at-once"]
 FAULTY = {
     "reset-before-head": 502,
     "close-before-head": 502,
     "reset-mid-head": 502,
     "garbage": 502,
-    "early-hints-at-once": 502,
     "two-lengths": 502,
     "brotli": 502,
     "no-gzip": 502,
