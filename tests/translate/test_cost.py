@@ -1,8 +1,9 @@
 """Requests made to be expensive: what they cost grows no faster than they do."""
 
+import gc
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,14 @@ from tests.translate.requests import Json, call, result, translation, user
 SECONDS = 0.5
 """A multiple of what each case takes; the superlinear ways took from 5 seconds to hours."""
 SIGNATURE = "EuwJ" + "Ck1IbXg+/9" * 8
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_collection() -> Iterator[None]:
+    """A pass over all that thousands of other tests left in memory takes half a second, and may fall into any case."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def ref(depth: int) -> Json:
