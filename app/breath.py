@@ -30,3 +30,7 @@ class Breath:
         finally:
             timer.close()
         self.taken_at = time.monotonic()
+
+
+BREATH = Breath()
+"""This worker's. Whatever else waits, and so lets the others run, says so here."""

@@ -11,7 +11,7 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 
-from app.breath import Breath
+from app.breath import BREATH
 
 HEAD_BYTES = 65_536
 """All fields together, which gunicorn bounds by the product of its two other limits only. On each read it copies and
@@ -157,11 +157,9 @@ class FairUnreader(SocketUnreader):
     """What a client sends. Who always has more to come would never be waited for, and nobody else be served: one
     connection with requests in a row, or with a body of one-byte chunks, stopped a worker until it was killed."""
 
-    breath = Breath()
-
     def chunk(self, size_hint: int | None = None) -> bytes:
-        if self.breath.is_due():
-            self.breath.take()
+        if BREATH.is_due():
+            BREATH.take()
         return bytes(super().chunk(size_hint))
 
 

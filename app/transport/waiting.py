@@ -15,7 +15,7 @@ import gevent
 from gevent import GreenletExit
 from gevent.hub import Waiter
 
-from app.breath import Breath
+from app.breath import BREATH
 from app.errors import ClientGone, ShuttingDown
 from app.greenlets import under_gevent
 from app.transport.patience import Patience
@@ -103,7 +103,7 @@ class _HubWaits:
             if direction == WRITE:
                 watcher.close()
             del _sweep.waiting[patience]
-            _breath.taken_at = time.monotonic()
+            BREATH.taken_at = time.monotonic()
         if outcome == TIMED_OUT and ready_now(self._fd, _POLLED[direction]):
             return True  # this worker was busy, not the upstream silent
         return True if outcome == READY else _verdict(outcome, patience)
@@ -157,13 +157,12 @@ class _Sweep:
 
 
 _sweep = _Sweep()
-_breath = Breath()
 
 
 def breathe() -> None:
     """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker."""
-    if _breath.is_due() and under_gevent():
+    if BREATH.is_due() and under_gevent():
         try:
-            _breath.take()
+            BREATH.take()
         except GreenletExit:
             raise ShuttingDown from None
