@@ -6,10 +6,8 @@ binds the port first serves the sum; when it ends, another takes the port.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -68,8 +66,10 @@ class PrometheusMetrics:
 
     def closed(self, record: RequestRecord) -> None:
         _open.dec()
-        with self._forgiving():
+        try:
             self._count(record)
+        except OSError as error:
+            self._failed(error)
 
     def _count(self, record: RequestRecord) -> None:
         _labelled(_requests, record.route, str(record.status)).inc()
@@ -85,20 +85,18 @@ class PrometheusMetrics:
             _labelled(_tokens, model, "input").inc(record.input_tokens)
             _labelled(_tokens, model, "output").inc(record.output_tokens)
 
-    @contextlib.contextmanager
-    def _forgiving(self) -> Iterator[None]:
+    def _failed(self, error: OSError) -> None:
         """The files of a kind are made at its first use; the disk may be full then, and cleaners of temporary files
         take their directory away."""
-        try:
-            yield
-        except OSError as error:
-            if not self._failing:
-                _logger.warning("metrics cannot be kept, requests go on without them: %s", error.strerror)
-            self._failing = True
+        if not self._failing:
+            _logger.warning("metrics cannot be kept, requests go on without them: %s", error.strerror)
+        self._failing = True
 
     def learned(self, name: str) -> None:
-        with self._forgiving():
+        try:
             _lessons.labels(name).inc()
+        except OSError as error:
+            self._failed(error)
 
     def retried(self) -> None:
         _retries.inc()
