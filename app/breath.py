@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 
 import gevent
+from gevent import GreenletExit
+
+from app.errors import ShuttingDown
+from app.greenlets import under_gevent
 
 BREATH_SECONDS = 0.02
 
@@ -34,3 +38,15 @@ class Breath:
 
 BREATH = Breath()
 """This worker's. Whatever else waits, and so lets the others run, says so here."""
+
+
+def breathe() -> None:
+    """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker.
+
+    Raises ShuttingDown when gevent kills the greenlet meanwhile.
+    """
+    if BREATH.is_due() and under_gevent():
+        try:
+            BREATH.take()
+        except GreenletExit:
+            raise ShuttingDown from None

@@ -14,6 +14,7 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
+from app.breath import breathe
 from app.errors import ClientGone, ProxyError, UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from app.sandbox.adapter import SandboxAdapter
 from app.settings import SANDBOX, Settings
@@ -22,7 +23,6 @@ from app.transport.exchange import Exchange, HeadPending
 from app.transport.patience import Client, Patience
 from app.transport.pool import Pool
 from app.transport.socket_adapter import ExchangeBody, Outbound, SocketAdapter, response_of
-from app.transport.waiting import breathe
 
 READ_BYTES = 65536
 RETRIED_STATUSES = frozenset({429, 503, 529})

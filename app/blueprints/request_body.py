@@ -10,11 +10,11 @@ from gunicorn.http.body import Body
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
+from app.breath import breathe
 from app.current import InboundRequest
 from app.errors import InvalidRequest, RequestTimeout, RequestTooLarge, ShuttingDown, UnsupportedMediaType
 from app.json_body import read_json
 from app.transport.time_limit import TookTooLong, time_limit
-from app.transport.waiting import breathe
 
 _READ_BYTES = 262_144
 _WRITTEN_BY_BROWSERS = ("origin", "sec-fetch-site")

@@ -157,12 +157,3 @@ class _Sweep:
 
 
 _sweep = _Sweep()
-
-
-def breathe() -> None:
-    """Let others run. Who reads a peer that is never silent would not wait once, and stop the whole worker."""
-    if BREATH.is_due() and under_gevent():
-        try:
-            BREATH.take()
-        except GreenletExit:
-            raise ShuttingDown from None

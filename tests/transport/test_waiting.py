@@ -12,10 +12,11 @@ from pathlib import Path
 import gevent
 import pytest
 
+from app.breath import breathe
 from app.errors import ClientGone, ShuttingDown, UpstreamTimeout
 from app.greenlets import under_gevent
 from app.transport.patience import Client, Patience
-from app.transport.waiting import READ, SWEEP_SECONDS, WRITE, breathe, waits_on
+from app.transport.waiting import READ, SWEEP_SECONDS, WRITE, waits_on
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_CHILD = "WAITING_UNDER_GEVENT"
