@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from app.translate.report import Report
+from app.translate.thinking_forms import THINKING_FIELDS
 
 _FIELDS = frozenset(
     [
         *("role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal", "audio"),
-        *("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "provider_specific_fields"),
+        *THINKING_FIELDS,
         *("cache_control", "prompt_cache_breakpoint"),
         # Said in other words elsewhere: pages that the text cites, the content as an object (openai's `parse()`).
         *("annotations", "parsed"),

@@ -24,14 +24,14 @@ class Thought:
     calls: int = 0
 
 
-_FIELDS = frozenset(
+THINKING_FIELDS = frozenset(
     ["thinking_blocks", "reasoning_details", "provider_specific_fields", "reasoning_content", "reasoning"]
 )
 
 
 def may_hold_thinking(message: Block) -> bool:
     """Whether an assistant message has a field in which any form comes; most have none and need no further look."""
-    return not _FIELDS.isdisjoint(message) or isinstance(message.get("content"), list)
+    return not THINKING_FIELDS.isdisjoint(message) or isinstance(message.get("content"), list)
 
 
 def thinking_forms(message: Block, known: Sequence[Block]) -> Iterator[tuple[str, list[Thought]]]:
